@@ -1,0 +1,3 @@
+//! Whose probe an event belongs to.
+
+pub mod spec;

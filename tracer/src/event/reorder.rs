@@ -1,0 +1,1 @@
+//! Puts events of several CPUs into the order of their time.

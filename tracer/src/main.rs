@@ -1,0 +1,2 @@
+//! The `probetrace` command.
+fn main() {}
