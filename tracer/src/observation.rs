@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 /// Answer to one [`crate::attempt::Request`], joined by `look`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// Number of the request.
     pub look: u64,
@@ -21,8 +21,24 @@ pub struct Observation {
     pub processes: Vec<ProcessState>,
     /// The target container's cgroup counters.
     pub cgroup: Option<CgroupState>,
+    /// [`crate::attempt::Request::command`] in the container's root, where that could be read.
+    #[serde(default)]
+    pub command: Option<CommandState>,
     /// What could not be read, and why: for `missing`.
     pub failures: Vec<String>,
+}
+
+/// A command looked for in a container's root, as execve(2) there would find it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandState {
+    /// argv[0] as asked.
+    pub name: String,
+    /// Where it is, seen from the container; `None`: nowhere on its PATH (or not at that path).
+    pub path: Option<String>,
+    /// A regular file with an x bit.
+    pub executable: bool,
+    /// Its `#!` interpreter, where that does not exist in the container: execve answers ENOENT for it too.
+    pub missing_interpreter: Option<String>,
 }
 
 /// A TCP socket by sock_diag (net/ipv4/inet_diag.c: inet_sk_diag_fill).
@@ -57,6 +73,9 @@ pub struct TargetState {
     pub netns: u64,
     /// The destination address is one of this namespace's.
     pub address_is_local: bool,
+    /// It is the probed container's namespace; `None`: the container or its processes are not known.
+    #[serde(default)]
+    pub of_container: Option<bool>,
     /// Listeners that would take this connection (address, port and family match).
     pub listeners: Vec<ListenerState>,
     /// Other listeners of the same namespace (bounded; nearest ports first).
@@ -69,8 +88,12 @@ pub struct TargetState {
     pub unaccepted: u32,
     /// TcpExt and Tcp counters of the namespace (`ListenOverflows`, `OutRsts` …), those that exist.
     pub counters: Vec<(String, u64)>,
-    /// The process that holds the listener (or the child), with its threads.
+    /// The process that holds the child (if accepted) or the listener, with its threads; of several a worker, not its
+    /// parent.
     pub owner: Option<ProcessState>,
+    /// Others that hold the same socket (pre-forked servers), bounded to 7.
+    #[serde(default)]
+    pub co_owners: Vec<ProcessState>,
 }
 
 /// A listening socket.
