@@ -1,2 +1,74 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands of probetrace. `cargo xtask --help` lists them.
+
+mod build;
+mod command;
+mod demo;
+mod lab;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Everything a developer of probetrace runs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Find or install what building the kernel programs and the tests need (safe to run twice)
+    Setup {
+        /// Only report; exit 1 if something is missing
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the probetrace command with its kernel programs, and the lab
+    Build(Profile),
+    /// Set up, build, check and test everything; the command that CI runs
+    Test {
+        /// Only tests and scenarios whose name contains this
+        filter: Option<String>,
+    },
+    /// Set up, build, and trace this machine's kubelet live, or the lab's prober where there is none (needs root)
+    Demo {
+        /// Stop after this long, such as 30s (without: Ctrl-C)
+        #[arg(long)]
+        duration: Option<String>,
+    },
+    /// Provoke faults and compare the verdicts with the truth (needs root)
+    Lab {
+        #[command(flatten)]
+        profile: Profile,
+        /// Scenario names and options of `probetrace-lab lab` (try --help)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+/// How to build.
+#[derive(Args, Clone, Copy)]
+struct Profile {
+    /// Optimised
+    #[arg(long)]
+    release: bool,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Setup { check } => setup::command(check),
+        Task::Build(profile) => build::command(profile.release),
+        Task::Test { filter } => test::command(filter.as_deref()),
+        Task::Demo { duration } => demo::command(duration.as_deref()),
+        Task::Lab { profile, rest } => lab::command(profile.release, &rest),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
