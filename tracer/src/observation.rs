@@ -117,6 +117,10 @@ pub struct ListenerState {
     pub comm: Option<String>,
     /// MPTCP (protocol 262): accepts are counted elsewhere.
     pub mptcp: bool,
+    /// Its holder is in the probed container's cgroup; `None`: could not be told. Without it a sidecar's listener, or on
+    /// a host-network pod anyone's, would pass for the target's.
+    #[serde(default)]
+    pub in_container: Option<bool>,
 }
 
 /// A process and its threads from /proc.
