@@ -1,3 +1,4 @@
 //! Whose probe an event belongs to.
 
+pub mod manifest;
 pub mod spec;
