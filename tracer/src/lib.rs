@@ -2,7 +2,18 @@
 
 pub mod attempt;
 pub mod attribution;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod event;
+pub mod exit;
+pub mod filters;
+pub mod health;
 pub mod input;
+pub mod instance;
+pub mod logging;
 pub mod observation;
 pub mod record;
+pub mod recording;
+pub mod sink;
