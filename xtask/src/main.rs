@@ -6,6 +6,7 @@ mod demo;
 mod lab;
 mod setup;
 mod test;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Task {
         /// Only tests and scenarios whose name contains this
         filter: Option<String>,
     },
+    /// Check the rules of the house and the invariants of ARCHITECTURE.md
+    Tidy,
     /// Set up, build, and trace this machine's kubelet live, or the lab's prober where there is none (needs root)
     Demo {
         /// Stop after this long, such as 30s (without: Ctrl-C)
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Task::Setup { check } => setup::command(check),
         Task::Build(profile) => build::command(profile.release),
         Task::Test { filter } => test::command(filter.as_deref()),
+        Task::Tidy => tidy::command(),
         Task::Demo { duration } => demo::command(duration.as_deref()),
         Task::Lab { profile, rest } => lab::command(profile.release, &rest),
     };

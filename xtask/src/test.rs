@@ -26,6 +26,7 @@ pub fn command(filter: Option<&str>) -> Result<ExitCode> {
         let mut clippy = cargo();
         clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
         summary.add("lints", one("cargo clippy", &mut clippy));
+        summary.add("tidy", tidy()?);
     }
     summary.add("tests", libtest::run(filter)?);
     let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
@@ -33,6 +34,18 @@ pub fn command(filter: Option<&str>) -> Result<ExitCode> {
     let (text, green) = summary.render(&allowed, ci);
     say(&format!("\n{text}"));
     Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Each check of `cargo xtask tidy` counts as one.
+fn tidy() -> Result<Counts> {
+    let mut counts = Counts::default();
+    for (name, findings) in crate::tidy::run()? {
+        match findings.len() {
+            0 => counts.passed += 1,
+            found => counts.failed.push(format!("{name}: {found} found")),
+        }
+    }
+    Ok(counts)
 }
 
 /// A check that passes or fails as a whole.
