@@ -27,11 +27,14 @@ pub fn command(duration: Option<&str>) -> Result<ExitCode> {
     Err(lab::exec("demo", true, &duration))
 }
 
-/// A process that is named as a kubelet is.
+/// What a kubelet's process is called, alone or inside a distribution's one binary.
+const KUBELETS: &[&str] = &["kubelet", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s", "kubelite", "hyperkube"];
+
+/// The first process with such a name.
 fn kubelet() -> Option<u32> {
     let processes = std::fs::read_dir("/proc").ok()?;
     let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.into_iter().find(|pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == "kubelet")
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| KUBELETS.contains(&comm.trim_end()))
     })
 }
