@@ -20,10 +20,7 @@ pub fn command(duration: Option<&str>) -> Result<ExitCode> {
         let failed = Command::new(&tracer).arg("run").args(&duration).exec();
         return Err(anyhow!("cannot start {}: {failed}", tracer.display()));
     }
-    eprintln!("No kubelet runs on this machine: what follows is the lab's own prober, with healthy and faulty targets");
-    eprintln!(
-        "in network namespaces of its own. The kernel events and verdicts are real. Ctrl-C ends it and cleans up."
-    );
+    // It says itself that this is no kubelet, and cleans up at Ctrl-C.
     Err(lab::exec("demo", true, &duration))
 }
 
