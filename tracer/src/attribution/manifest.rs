@@ -49,7 +49,7 @@ pub enum ManifestError {
     Empty,
     /// A document without `kind`: cut off (kubectl prints `kind` after `items`), or no manifest.
     NoKind,
-    /// A document of this other kind, and no pod at all.
+    /// Something else (`a ConfigMap`, `a string`), and no pod at all.
     NotPods(String),
     /// A Pod without `spec.containers`: cut off, or no manifest of a pod.
     NoContainers(String),
@@ -68,7 +68,7 @@ impl fmt::Display for ManifestError {
             Self::Syntax(why) => write!(f, "neither YAML nor JSON: {why}"),
             Self::Empty => f.write_str("it is empty"),
             Self::NoKind => f.write_str("a document without `kind`: cut off, or no manifest"),
-            Self::NotPods(kind) => write!(f, "it holds a {kind}, no Pod, PodList or List"),
+            Self::NotPods(kind) => write!(f, "it holds {kind}, no Pod, PodList or List"),
             Self::NoContainers(pod) => write!(f, "pod {pod} has no spec.containers: cut off, or no manifest of a pod"),
             Self::TooManyPods => write!(f, "more than {MAX_PODS} pods: give only this node's pods"),
             Self::TooManyProbes => write!(f, "more than {MAX_PROBES} probes: give only this node's pods"),
@@ -83,8 +83,19 @@ pub fn parse(bytes: &[u8]) -> Result<Manifests, ManifestError> {
     parse_bounded(bytes, MAX_FILE_BYTES)
 }
 
+/// Parses a static-pod manifest: that it has no address is no problem there.
+pub fn parse_static(bytes: &[u8]) -> Result<Manifests, ManifestError> {
+    read(bytes, MAX_FILE_BYTES)
+}
+
 /// Parses at most `max_bytes` of manifests.
 pub fn parse_bounded(bytes: &[u8], max_bytes: usize) -> Result<Manifests, ManifestError> {
+    let mut manifests = read(bytes, max_bytes)?;
+    manifests.tell_missing_addresses();
+    Ok(manifests)
+}
+
+fn read(bytes: &[u8], max_bytes: usize) -> Result<Manifests, ManifestError> {
     if bytes.len() > max_bytes {
         return Err(ManifestError::TooLarge { bytes: bytes.len() as u64, max: max_bytes });
     }
@@ -152,7 +163,7 @@ fn merge(documents: Vec<Field<Document>>) -> Result<Manifests, ManifestError> {
             }
             "PodList" | "List" => output.append(document.items.0),
             kind => {
-                other_kind = Some(kind.chars().take(63).collect::<String>());
+                other_kind = Some(format!("a {}", kind.chars().take(63).collect::<String>()));
                 continue;
             }
         }
@@ -163,7 +174,7 @@ fn merge(documents: Vec<Field<Document>>) -> Result<Manifests, ManifestError> {
         (false, Some(kind)) => Err(ManifestError::NotPods(kind)),
         (true, None) => output.finish(),
         (true, Some(kind)) => {
-            output.problem(format!("a {kind} in the file is no pod and was left out"));
+            output.problem(format!("{kind} in the file is no pod and was left out"));
             output.finish()
         }
     }

@@ -169,22 +169,12 @@ fn container<const N: usize>(
     }
 }
 
-/// Keeps a probe, and says what it lacks.
+/// Keeps a probe within the bounds.
 fn admit(spec: ProbeSpec, whose: &str, field: &str, output: &mut Output) {
     if let Handler::Exec { argv } = &spec.handler
         && !output.admit_argv(argv.iter().map(String::len).sum())
     {
         return output.problem(format!("{whose}: {field} left out: all commands together are too long"));
-    }
-    let lacks_address = match &spec.handler {
-        Handler::Http { address, host_name, .. } | Handler::Tcp { address, host_name, .. } => {
-            address.is_none() && host_name.is_none()
-        }
-        Handler::Grpc { address, .. } => address.is_none(),
-        Handler::Exec { .. } => false,
-    };
-    if lacks_address {
-        output.problem(format!("{whose}: {field} has no address yet: status.podIP is not in the manifest"));
     }
     output.probe(spec);
 }

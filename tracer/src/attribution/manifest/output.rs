@@ -1,7 +1,7 @@
 //! What the conversion gathers, within bounds.
 
 use super::{MAX_PODS, MAX_PROBES, ManifestError};
-use crate::attribution::spec::ProbeSpec;
+use crate::attribution::spec::{Container, Handler, ProbeKind, ProbeSpec};
 
 /// Most problem lines that are kept; the rest is counted.
 const MAX_PROBLEMS: usize = 200;
@@ -17,6 +17,40 @@ pub struct Manifests {
     pub problems: Vec<String>,
     /// Pods read, also those without probes.
     pub pods: u32,
+}
+
+impl Manifests {
+    /// Puts probes and problems in an order of their own, so that equal contents are equal.
+    pub fn sort(&mut self) {
+        self.probes.sort_by(|a, b| {
+            fn key(probe: &ProbeSpec) -> ([&str; 4], ProbeKind) {
+                let Container { namespace, pod, pod_uid, name, .. } = &*probe.container;
+                ([namespace, pod, pod_uid, name], probe.kind)
+            }
+            key(a).cmp(&key(b))
+        });
+        self.problems.sort();
+    }
+
+    /// Adds a problem for each probe that has nowhere to connect to yet.
+    pub(super) fn tell_missing_addresses(&mut self) {
+        let mut pods: Vec<String> = Vec::new();
+        for probe in &self.probes {
+            let is_missing = match &probe.handler {
+                Handler::Http { address, host_name, .. } | Handler::Tcp { address, host_name, .. } => {
+                    address.is_none() && host_name.is_none()
+                }
+                Handler::Grpc { address, .. } => address.is_none(),
+                Handler::Exec { .. } => false,
+            };
+            let pod = format!("pod {}/{}", probe.container.namespace, probe.container.pod);
+            if is_missing && pods.last() != Some(&pod) && pods.len() < MAX_PROBLEMS {
+                pods.push(pod);
+            }
+        }
+        self.problems
+            .extend(pods.into_iter().map(|pod| format!("{pod}: no address, status.podIP is not in the manifest")));
+    }
 }
 
 /// [`Manifests`] in the making.

@@ -120,8 +120,8 @@ fn a_probe_without_an_address_is_kept_and_told() {
     assert_eq!(manifests.probes.len(), 2);
     let live = find(&manifests, "c", ProbeKind::Liveness);
     assert!(matches!(&live.handler, Handler::Http { address: None, path, .. } if path == "/"));
-    let told = ["pod default/p, container c: livenessProbe has no address yet: status.podIP is not in the manifest"];
-    assert_eq!(manifests.problems, told);
+    assert_eq!(manifests.problems, ["pod default/p: no address, status.podIP is not in the manifest"]);
+    assert!(parse_static(pod.as_bytes()).unwrap().problems.is_empty());
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn broken_files_are_refused_with_the_reason() {
         ("# only a comment\n", |e| *e == ManifestError::Empty),
         ("error: no such host", |e| *e == ManifestError::NoKind),
         ("hello", |e| *e == ManifestError::NotPods("a string".into())),
-        ("kind: ConfigMap\n", |e| *e == ManifestError::NotPods("ConfigMap".into())),
+        ("kind: ConfigMap\n", |e| *e == ManifestError::NotPods("a ConfigMap".into())),
         ("apiVersion: v1\nitems:\n- metadata: {name: cut}\n", |e| *e == ManifestError::NoKind),
         ("kind: Pod\nmetadata: {name: cut}\nspec:\n", |e| *e == ManifestError::NoContainers("default/cut".into())),
         (r#"{"kind":"PodList","items":[{"meta"#, |e| matches!(e, ManifestError::Syntax(why) if why.contains("line 1"))),
