@@ -1,5 +1,6 @@
 //! probetrace: why a Kubernetes probe failed, from the kernel's own evidence.
 
+pub mod assemble;
 pub mod attempt;
 pub mod attribution;
 pub mod cli;
@@ -12,10 +13,9 @@ pub mod filters;
 pub mod health;
 pub mod input;
 pub mod instance;
-pub mod kernel;
 pub mod logging;
 pub mod observation;
-pub mod proc_dir;
 pub mod record;
 pub mod recording;
 pub mod sink;
+pub mod verdict;

@@ -1,3 +1,0 @@
-//! What touches the kernel.
-
-pub mod look;
