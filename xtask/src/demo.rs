@@ -20,18 +20,18 @@ pub fn command(duration: Option<&str>) -> Result<ExitCode> {
         let failed = Command::new(&tracer).arg("run").args(&duration).exec();
         return Err(anyhow!("cannot start {}: {failed}", tracer.display()));
     }
-    eprintln!("No kubelet runs on this machine: what follows is the lab's own prober, with healthy and faulty targets");
-    eprintln!(
-        "in network namespaces of its own. The kernel events and verdicts are real. Ctrl-C ends it and cleans up."
-    );
+    // It says itself that this is no kubelet, and cleans up at Ctrl-C.
     Err(lab::exec("demo", true, &duration))
 }
 
-/// A process that is named as a kubelet is.
+/// What a kubelet's process is called, alone or inside a distribution's one binary.
+const KUBELETS: &[&str] = &["kubelet", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s", "kubelite", "hyperkube"];
+
+/// The first process with such a name.
 fn kubelet() -> Option<u32> {
     let processes = std::fs::read_dir("/proc").ok()?;
     let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.into_iter().find(|pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == "kubelet")
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| KUBELETS.contains(&comm.trim_end()))
     })
 }

@@ -118,6 +118,7 @@ fn observation() -> impl Strategy<Value = Input> {
             target: None,
             processes: vec![process],
             cgroup: Some(CgroupState { cpu_limit: Some(cpus), ..CgroupState::default() }),
+            command: None,
             failures: vec![],
         })
     })
