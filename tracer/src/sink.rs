@@ -5,6 +5,7 @@ mod escape;
 mod jsonl;
 mod latencies;
 mod summary;
+mod table;
 mod tally;
 mod text;
 mod units;
@@ -19,6 +20,7 @@ use crate::record::Record;
 pub use background::{Background, Ending, Unsent};
 pub use jsonl::Jsonl;
 pub use summary::Summary;
+pub use table::Table;
 pub use text::Text;
 
 /// Takes records in order.
@@ -117,7 +119,13 @@ impl Sink for Vec<Box<dyn Sink>> {
 
 /// Runs all of them, and keeps the first error.
 fn first_error(results: impl Iterator<Item = Result<(), SinkError>>) -> Result<(), SinkError> {
-    results.fold(Ok(()), |first, next| if first.is_ok() { next } else { first })
+    let mut first = Ok(());
+    for result in results {
+        if first.is_ok() {
+            first = result;
+        }
+    }
+    first
 }
 
 /// `-o`.
@@ -180,7 +188,7 @@ impl Surroundings {
 pub fn open(wanted: Option<Format>, live: bool) -> Result<Box<dyn Sink>, SinkError> {
     let surroundings = Surroundings::read();
     let output: Box<dyn Sink> = match surroundings.choose(wanted, live) {
-        Format::Table => Box::new(Text::new(io::stdout())),
+        Format::Table => Box::new(Table::enter(&surroundings)?),
         Format::Text => Box::new(Text::new(io::stdout())),
         Format::Json | Format::Jsonl => Box::new(Jsonl::new(io::stdout(), "standard output")),
     };

@@ -28,7 +28,7 @@ pub fn ring_bytes(text: &str) -> Result<u32, String> {
         unit => return Err(format!("unit `{unit}` is unknown: use KiB, MiB or GiB")),
     };
     let number: u64 = digits.trim_end().parse().map_err(|_| format!("`{text}` is no size: write `4MiB`"))?;
-    let bytes = number.checked_mul(1 << shift).unwrap_or(u64::MAX);
+    let bytes = number.saturating_mul(1 << shift);
     if !RING_LIMITS.contains(&bytes) || !bytes.is_power_of_two() {
         let near = bytes.clamp(*RING_LIMITS.start(), *RING_LIMITS.end()).next_power_of_two();
         return Err(format!("a ring buffer is a power of two from 64KiB to 1GiB: the next is {near}"));

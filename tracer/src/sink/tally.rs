@@ -10,7 +10,7 @@ use crate::record::{AttemptRecord, HealthRecord, Record};
 
 use super::escape::for_terminal;
 
-pub use row::{Health, Row, STRIP, Trouble};
+pub use row::{Health, Row, Trouble};
 
 /// Rows that are kept; attempts of further probes are counted.
 pub const MAX_ROWS: usize = 4096;
