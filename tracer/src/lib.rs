@@ -16,6 +16,7 @@ pub mod instance;
 pub mod kernel;
 pub mod logging;
 pub mod observation;
+pub mod prober;
 pub mod proc_dir;
 pub mod record;
 pub mod recording;

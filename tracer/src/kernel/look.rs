@@ -1,13 +1,13 @@
 //! Reads the node's state when the middle asks for it: a bounded queue in, a bounded queue out, one thread that may
 //! enter network namespaces.
 
-mod cgroup;
+pub(crate) mod cgroup;
 mod command;
 mod counters;
 mod listeners;
 mod namespaces;
 pub mod netns;
-mod process;
+pub(crate) mod process;
 pub mod sock_diag;
 mod worker;
 

@@ -2,7 +2,7 @@
 
 mod folders;
 
-pub use folders::Folders;
+pub use folders::{Folders, v2_folder};
 
 use crate::observation::CgroupState;
 

@@ -49,6 +49,13 @@ impl Folders {
     }
 }
 
+/// Path and folder of a process in the cgroup v2 hierarchy, where a cgroup2 mount shows it.
+pub fn v2_folder(proc: &ProcDir, pid: u32) -> Option<(String, PathBuf)> {
+    let (controllers, path) = proc.cgroups(pid).ok()?.into_iter().find(|(controllers, _)| controllers.is_empty())?;
+    let folder = mounts(proc).iter().find_map(|mount| mount.folder(&controllers, &path))?;
+    Some((path, folder))
+}
+
 /// `/kubepods/pod1/ID/container` → `/kubepods/pod1/ID`; `None` where the id is not in it, or it is the root.
 pub fn container_folder<'a>(path: &'a str, container_id: &str) -> Option<&'a str> {
     if container_id.is_empty() {
