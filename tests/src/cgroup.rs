@@ -140,7 +140,10 @@ fn remove_once(folder: &Path) -> std::io::Result<()> {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-    fs::remove_dir(folder)
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `probetrace-lab demo`: six targets and a prober, and the tracer live on the terminal until Ctrl-C.
 
-use std::{io::Write, path::PathBuf, process::Command, sync::Arc, thread, time::Duration};
+use std::{io::Write, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
@@ -62,8 +62,8 @@ pub fn run(options: &Options, session: impl FnOnce() -> Result<Arc<Session>>) ->
     writeln!(out, "Ctrl-C ends it and removes everything.")?;
     let tracer = binary
         .map(|binary| {
-            let mut command = Command::new(binary);
-            command.args(["run", "--prober", &prober, "--targets"]).arg(&world.targets_file).args(&options.run);
+            let mut command = tracer::run(&binary, &world, options.way);
+            command.args(&options.run);
             if let Some(duration) = &options.duration {
                 command.args(["--duration", duration]);
             }

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,8 @@ struct Cli {
 enum Command {
     /// Run scenarios against the tracer.
     Lab(lab::command::Options),
+    /// Thousands of attempts of all handlers beside unrelated traffic: how many are seen, and how exactly.
+    Coverage(lab::coverage::Options),
     /// Six targets, a prober and the tracer, live.
     Demo(demo::Options),
     /// Unrelated connections.
@@ -63,6 +65,9 @@ struct LoadOptions {
     server_netns: Option<PathBuf>,
 }
 
+/// The one of this process.
+static SESSION: OnceLock<Arc<Session>> = OnceLock::new();
+
 fn main() -> ExitCode {
     let argv: Vec<String> = std::env::args().collect();
     match argv.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str()) {
@@ -70,7 +75,10 @@ fn main() -> ExitCode {
         Some("burn") => return burn(argv.get(1)),
         _ => {}
     }
-    match command(Cli::parse().command) {
+    let done = command(Cli::parse().command);
+    // Also waits where a signal has begun the removal.
+    let removed = SESSION.get().map_or(Ok(()), |session| session.end());
+    match done.and_then(|code| removed.map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "probetrace-lab: {error:#}");
@@ -82,6 +90,7 @@ fn main() -> ExitCode {
 fn command(command: Command) -> Result<u8> {
     match command {
         Command::Lab(options) => Ok(u8::from(!lab::command::run(&options, || begin(130))?)),
+        Command::Coverage(options) => Ok(u8::from(!lab::coverage::run(&options, || begin(130))?)),
         Command::Demo(options) => {
             let code = demo::run(&options, || begin(0))?;
             Ok(u8::try_from(code).unwrap_or(1))
@@ -97,16 +106,14 @@ fn command(command: Command) -> Result<u8> {
 fn begin(code_of_signals: i32) -> Result<Arc<Session>> {
     signal::block();
     let session = Arc::new(Session::begin()?);
-    let at_signal = Arc::downgrade(&session);
+    let session = SESSION.get_or_init(|| session);
     signal::on_end(move |_| {
-        // Gone: it is being removed, and the process ends with that.
-        let Some(session) = at_signal.upgrade() else { return };
         if let Err(error) = session.end() {
             let _ = writeln!(std::io::stderr(), "probetrace-lab: {error:#}");
         }
         std::process::exit(code_of_signals);
     })?;
-    Ok(session)
+    Ok(Arc::clone(session))
 }
 
 fn generate(options: LoadOptions) -> Result<()> {

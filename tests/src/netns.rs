@@ -118,7 +118,9 @@ pub fn remove_all(prefix: &str) -> Result<()> {
     let mut results = Vec::new();
     for entry in fs::read_dir(FOLDER).into_iter().flatten().flatten() {
         if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(prefix)) {
-            results.push(batch(&[format!("netns delete {name}")]));
+            let deleted = batch(&[format!("netns delete {name}")]);
+            // Two labs that begin together remove the same leftovers.
+            results.push(if entry.path().exists() { deleted } else { Ok(()) });
         }
     }
     results.into_iter().collect()

@@ -1,9 +1,12 @@
 //! Scenarios as data: set-up, truth, rival. [`all`] is the table that the lab and the tests run.
 
 mod application;
+mod coverage;
 mod exec;
 mod mixed;
 mod refused;
+
+pub use coverage::coverage;
 
 use crate::{
     plan::{Kind, Outcome},
@@ -17,7 +20,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// One sentence: what is set up.
     pub about: &'static str,
-    /// Cause of each failed attempt of the faulty probes.
+    /// Cause of each failed attempt of the faulty probes; where nothing fails, of each attempt.
     pub expected: &'static str,
     /// One further cause that is right as well, and why.
     pub acceptable: Option<(&'static str, &'static str)>,
@@ -102,6 +105,17 @@ pub enum How {
     Tcp(u16),
     /// A command; `burn` stands for the lab's CPU burner.
     Exec(Vec<String>),
+}
+
+impl How {
+    /// As in the record.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(..) => "http",
+            Self::Tcp(_) => "tcp",
+            Self::Exec(_) => "exec",
+        }
+    }
 }
 
 /// Something that happens once the prober's log shows an attempt's end.
@@ -280,9 +294,21 @@ mod tests {
         assert_eq!(names.len(), all.len());
         for scenario in &all {
             assert!(!scenario.rival.is_empty(), "{}", scenario.name);
-            assert_eq!(scenario.fails_as.is_none(), scenario.expected == "none", "{}", scenario.name);
+            let passes = ["none", "slow_but_passed"].contains(&scenario.expected);
+            assert_eq!(scenario.fails_as.is_none(), passes, "{}", scenario.name);
             assert!(scenario.acceptable.is_none_or(|(_, why)| !why.is_empty()), "{}", scenario.name);
         }
+    }
+
+    #[test]
+    fn coverage_makes_enough_attempts() {
+        let scenario = coverage(20_000);
+        let rows = scenario.pods.iter().flat_map(|pod| &pod.containers).flat_map(|container| &container.probes);
+        let (attempts, longest) = rows.fold((0, 0), |(sum, longest), row| {
+            (sum + row.attempts, longest.max(u64::from(row.attempts) * row.period_s))
+        });
+        assert!(attempts >= 20_000, "{attempts}");
+        assert!(longest < 300, "{longest} s");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -44,6 +45,7 @@ impl Session {
         let folder = Path::new(RUN).join(&name);
         let bin = folder.join("bin");
         fs::create_dir_all(&bin).with_context(|| format!("make {}", bin.display()))?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         fs::write(folder.join("owner"), start_time(std::process::id()).unwrap_or_default())?;
         let own = std::env::current_exe()?;
         for program in ["runc", "burn"] {
@@ -91,9 +93,8 @@ fn remove(name: &str, hierarchies: &[Hierarchy]) -> Result<()> {
     }
     results.push(netns::remove_all(&format!("{name}-")));
     let folder = Path::new(RUN).join(name);
-    if folder.exists() {
-        results.push(fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display())));
-    }
+    let removed = fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()));
+    results.push(if folder.exists() { removed } else { Ok(()) });
     results.into_iter().collect()
 }
 

@@ -129,10 +129,9 @@ impl Run<'_> {
         let mut world = World::build(self.session, self.scenario, self.number, self.options.way)?;
         let noise = self.noise(&world)?;
         let files = self.session.folder.join(format!("run-{}-{}", self.scenario.name, self.number));
-        let prober = format!("pid:{}", world.prober_pid());
-        let tracer = Tracer::start(binary, &world.targets_file, &prober, &files)?;
+        let tracer = Tracer::start(binary, &world, self.options.way, &files)?;
         world.go()?;
-        let entries = self.entries(&mut world)?;
+        let entries = world.all_entries(self.scenario)?;
         let seen = tracer.stop();
         drop(noise);
         let faulty: Vec<String> =
@@ -163,7 +162,7 @@ impl Run<'_> {
         let mut world = World::build(self.session, self.scenario, self.number, self.options.way)?;
         let noise = self.noise(&world)?;
         world.go()?;
-        for entry in self.entries(&mut world)? {
+        for entry in world.all_entries(self.scenario)? {
             let mut value = serde_json::to_value(&entry)?;
             value["scenario"] = self.scenario.name.into();
             writeln!(out, "{value}")?;
@@ -172,34 +171,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn entries(&self, world: &mut World) -> Result<Vec<Entry>> {
-        let expected: u32 = world.probes.iter().map(|(_, row)| row.attempts).sum();
-        let mut entries = Vec::new();
-        while let Some(entry) = world.next_entry(self.scenario)? {
-            entries.push(entry);
-        }
-        if entries.len() != expected as usize {
-            bail!("the prober ended after {} of {expected} attempts", entries.len());
-        }
-        Ok(entries)
-    }
-
     fn noise(&self, world: &World) -> Result<Option<Owned>> {
         if self.scenario.noise_per_s == 0 {
             return Ok(None);
         }
-        let (Some(address), Some(netns)) = (world.addresses.first(), world.pod_netns.first()) else { return Ok(None) };
-        start_noise(world, &address.to_string(), netns, self.scenario.noise_per_s).map(Some)
+        start_noise(world, self.scenario.noise_per_s).map(Some)
     }
 }
 
-/// A load beside the probes, until it is dropped; returns when its servers listen.
+/// A load between the node and its first pod, until it is dropped; returns when its servers listen.
 ///
 /// # Errors
 /// A port is in use.
-pub fn start_noise(world: &World, address: &str, pod_netns: &Path, per_s: u32) -> Result<Owned> {
+pub fn start_noise(world: &World, per_s: u32) -> Result<Owned> {
+    let (address, pod_netns) = world.addresses.first().zip(world.pod_netns.first()).context("no pod for the noise")?;
+    let address = address.to_string();
     let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args(["load", "--seconds", "3600", "--connections-per-s", &per_s.to_string(), "--address", address]);
+    command.args(["load", "--seconds", "3600", "--connections-per-s", &per_s.to_string(), "--address", &address]);
     command.arg("--client-netns").arg(&world.node_netns).arg("--server-netns").arg(pod_netns);
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut process = spawn(&mut command, Signal::KILL)?;

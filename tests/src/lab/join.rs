@@ -5,7 +5,7 @@ use crate::plan::Entry;
 use super::tracer::Attempt;
 
 /// Two clocks' readings of one begin differ by the prober's own work before connect(), or before it starts a helper.
-const MAX_APART_NS: u64 = 400_000_000;
+const MAX_APART_NS: i64 = 400_000_000;
 
 /// The two logs side by side.
 #[derive(Debug, Default)]
@@ -18,13 +18,15 @@ pub struct Joined<'a> {
 
 /// Each attempt is used once; the nearest pairs are joined first.
 pub fn join<'a>(entries: &'a [Entry], attempts: &'a [Attempt]) -> Joined<'a> {
+    let mut by_start: Vec<(i64, usize)> =
+        attempts.iter().enumerate().map(|(seen, attempt)| (attempt.started_wall_ns(), seen)).collect();
+    by_start.sort_unstable();
     let mut near: Vec<(u64, bool, usize, usize)> = Vec::new();
     for (made, entry) in entries.iter().enumerate() {
-        for (seen, attempt) in attempts.iter().enumerate() {
-            let apart = attempt.started_wall_ns().abs_diff(entry.started_wall_ns);
-            if apart <= MAX_APART_NS && attempt.may_be(&entry.probe) {
-                near.push((apart, attempt.key() != entry.probe, made, seen));
-            }
+        let first = by_start.partition_point(|(start, _)| *start < entry.started_wall_ns - MAX_APART_NS);
+        let around = by_start[first..].iter().take_while(|(start, _)| *start <= entry.started_wall_ns + MAX_APART_NS);
+        for (start, seen) in around.filter(|(_, seen)| attempts[*seen].may_be(&entry.probe)) {
+            near.push((start.abs_diff(entry.started_wall_ns), attempts[*seen].key() != entry.probe, made, *seen));
         }
     }
     near.sort_unstable();

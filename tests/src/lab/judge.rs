@@ -117,8 +117,10 @@ fn compare(scenario: &Scenario, faulty: bool, entry: &Entry, attempt: &Attempt) 
     }
     let cause = attempt.verdict.cause.as_str();
     let right = match (entry.outcome, faulty) {
-        (Outcome::Success, _) => cause == "none",
-        (_, true) => cause == scenario.expected || scenario.acceptable.is_some_and(|(other, _)| cause == other),
+        (Outcome::Success, _) if scenario.fails_as.is_some() => cause == "none",
+        (Outcome::Success, _) | (_, true) => {
+            cause == scenario.expected || scenario.acceptable.is_some_and(|(other, _)| cause == other)
+        }
         (_, false) => return Some(format!("{which}: a healthy probe failed for the prober: {}", entry.text)),
     };
     let said = &attempt.verdict;

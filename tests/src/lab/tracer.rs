@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde::Deserialize;
 
+use super::world::{Way, World};
 use crate::process::{Owned, spawn};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -40,21 +41,28 @@ pub fn binary(told: Option<&Path>) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// `probetrace run` for the prober of a world; a run directory of its own lets it work beside another tracer.
+pub fn run(binary: &Path, world: &World, way: Way) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PROBETRACE_")) {
+        command.env_remove(name);
+    }
+    command.env("PROBETRACE_RUN_DIR", world.targets_file.with_file_name("tracer"));
+    let prober = format!("pid:{}", world.prober_pid());
+    command.args(["run", "--prober", &prober, "--way", way.name(), "--targets"]).arg(&world.targets_file);
+    command
+}
+
 impl Tracer {
-    /// Starts it and waits until every hook is attached.
+    /// Starts it and waits until every hook is attached. `files`: its lines, messages and ready file get this name.
     ///
     /// # Errors
     /// It ends or is not ready in time; its messages are in the error.
-    pub fn start(binary: &Path, targets: &Path, prober: &str, files: &Path) -> Result<Self> {
+    pub fn start(binary: &Path, world: &World, way: Way, files: &Path) -> Result<Self> {
         let (lines, messages) = (files.with_extension("jsonl"), files.with_extension("stderr"));
         let ready = files.with_extension("ready");
-        let _ = fs::remove_file(&ready);
-        let mut command = Command::new(binary);
-        command
-            .args(["run", "-o", "json", "--prober", prober, "--targets"])
-            .arg(targets)
-            .arg("--ready-file")
-            .arg(&ready);
+        let mut command = run(binary, world, way);
+        command.args(["-o", "json", "--ready-file"]).arg(&ready);
         command.stdin(Stdio::null()).stdout(File::create(&lines)?).stderr(File::create(&messages)?);
         let process = spawn(&mut command, Signal::TERM)?;
         let mut tracer = Self { process, lines, messages };

@@ -8,7 +8,7 @@ use std::{
     process::{ChildStdin, ChildStdout},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::{
@@ -34,6 +34,17 @@ pub enum Way {
     Node,
     /// A cgroup v2 folder of its own, or fail.
     Cgroup,
+}
+
+impl Way {
+    /// For the tracer's `--way`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Node => "node",
+            Self::Cgroup => "cgroup",
+        }
+    }
 }
 
 /// A running scenario.
@@ -116,6 +127,22 @@ impl World {
         Ok(Some(entry))
     }
 
+    /// The whole log of a prober that ends by itself.
+    ///
+    /// # Errors
+    /// As [`Self::next_entry`], or attempts are missing.
+    pub fn all_entries(&mut self, scenario: &Scenario) -> Result<Vec<Entry>> {
+        let expected: u32 = self.probes.iter().map(|(_, row)| row.attempts).sum();
+        let mut entries = Vec::new();
+        while let Some(entry) = self.next_entry(scenario)? {
+            entries.push(entry);
+        }
+        if entries.len() != expected as usize {
+            bail!("the prober ended after {} of {expected} attempts", entries.len());
+        }
+        Ok(entries)
+    }
+
     fn steps(&mut self, scenario: &Scenario, after_attempts: u32) -> Result<()> {
         for step in scenario.steps.iter().filter(|step| step.after_attempts == after_attempts) {
             let target = self.targets.get_mut(step.pod).and_then(|pod| pod.first_mut()).context("no such pod")?;
@@ -133,7 +160,7 @@ fn prober_cgroup(session: &Session, number: u32, way: Way) -> Result<Vec<PathBuf
     let unified: Vec<_> = session.hierarchies.iter().filter(|hierarchy| hierarchy.unified).cloned().collect();
     match (way, unified.first()) {
         (Way::Auto, None) => Ok(Vec::new()),
-        (_, None) => anyhow::bail!("no cgroup v2 is mounted: --way auto needs none"),
+        (_, None) => bail!("no cgroup v2 is mounted: --way auto needs none"),
         (Way::Node, Some(root)) => Ok(vec![root.mount.join("cgroup.procs")]),
         (Way::Auto | Way::Cgroup, Some(_)) => {
             let path = PathBuf::from(&session.name).join(format!("prober-{number}"));

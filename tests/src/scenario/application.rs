@@ -9,6 +9,7 @@ use crate::{
 pub(super) fn all() -> Vec<Scenario> {
     vec![
         healthy(),
+        slow_but_passed(),
         big_body(),
         redirect(),
         slow(),
@@ -30,6 +31,14 @@ fn healthy() -> Scenario {
         "healthy",
         vec![answering(OK)],
         vec![http(5).healthy(), readiness.healthy()],
+    )
+}
+
+fn slow_but_passed() -> Scenario {
+    Scenario::new("slow_but_passed", "answers after 800 ms of a time-out of 1 s", "slow_but_passed").rival("none").pod(
+        "nearly-late",
+        vec![answering(Answer::Status(200, 800))],
+        vec![http(5).every(2).healthy()],
     )
 }
 
@@ -64,7 +73,7 @@ fn http_500() -> Scenario {
 fn reset_after_accept() -> Scenario {
     Scenario::new("reset_after_accept", "accepts and resets (SO_LINGER 0)", "reset_by_application")
         .fails(Outcome::Failure)
-        .rival("rejected_by_firewall")
+        .rival("closed_early")
         .pod("resets", vec![treating(Accept::Reset)], vec![http(5)])
 }
 

@@ -78,7 +78,7 @@ fn queue_full_tcp() -> Scenario {
         "accept_queue_full",
     )
     .fails(Outcome::Timeout)
-    .rival("lost_on_path")
+    .rival("never_accepted")
     .pod("filling", vec![Server { backlog: 1, ..treating(Accept::Never) }], vec![tcp(5).every(2)])
 }
 
