@@ -1,5 +1,7 @@
 //! A short run of `probetrace-lab coverage`; the 20 000 attempts take three minutes more.
 
+#![cfg(test)]
+
 #[path = "common/lab.rs"]
 mod common;
 

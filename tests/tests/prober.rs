@@ -1,5 +1,7 @@
 //! The prober against every target, without the tracer: each fault happens as its scenario says, by the kubelet's rules.
 
+#![cfg(test)]
+
 #[path = "common/lab.rs"]
 mod common;
 

@@ -1,5 +1,7 @@
 //! However a tracer or a lab ends, nothing of it stays behind.
 
+#![cfg(test)]
+
 #[path = "common/clean.rs"]
 mod clean;
 #[path = "common/lab.rs"]
