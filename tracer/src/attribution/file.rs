@@ -196,7 +196,9 @@ impl Source for TargetsFile {
             let manifests = source.file.look();
             let looked = match source.file.problem() {
                 None => Looked::good(manifests),
-                Some(error) => Looked::bad(SourceState::Stale, format!("{error}; the last good content stays in use")),
+                Some(error) => {
+                    Looked::bad(SourceState::Failing, format!("{error}; the last good content stays in use"))
+                }
             };
             (source, looked)
         })

@@ -51,6 +51,9 @@ pub struct KubeletConfig {
     pub client_key: Option<PathBuf>,
     /// File with a bearer token; read at every request, tokens are renewed.
     pub token_file: Option<PathBuf>,
+    /// Send a token also where there is no CA to verify the kubelet by. While a kubelet is down, any process in its
+    /// network namespace can listen on its port and would get the token. (A certificate's key is never sent.)
+    pub insecure_token: bool,
 }
 
 /// The source.
@@ -114,8 +117,14 @@ impl Kubelet {
         let mut endpoint = Endpoint { address: way.address, netns_of: pid, tls: None, token: None };
         if let Some(candidate) = &way.candidate {
             let credential = candidate.load().map_err(failed)?;
-            let ca = self.config.ca.as_ref().map(|path| credentials::read(Path::new("/"), path)).transpose();
-            let tls = tls::client_config(ca.map_err(failed)?.as_deref(), &self.node, credential.client.as_ref());
+            let ca = self.config.ca.as_deref().or(candidate.own_ca());
+            if credential.token.is_some() && ca.is_none() && !self.config.insecure_token {
+                let why =
+                    "its token goes to a verified kubelet only: give --kubelet-ca FILE, or --kubelet-insecure-token";
+                return Err(HttpError::Failed(why.to_owned()));
+            }
+            let ca = ca.map(|path| credentials::read(Path::new("/"), path)).transpose().map_err(failed)?;
+            let tls = tls::client_config(ca.as_deref(), &self.node, credential.client.as_ref());
             endpoint.tls = Some(Arc::new(tls.map_err(|why| HttpError::Failed(format!("{candidate}: {why}")))?));
             endpoint.token = credential.token;
         }
@@ -151,14 +160,14 @@ impl Kubelet {
         };
         let manifests = match tokio::task::spawn_blocking(parse).await {
             Ok(Ok(manifests)) => manifests,
-            Ok(Err(why)) => return Looked::bad(SourceState::Stale, format!("{}: {why}", way.url())),
-            Err(_) => return Looked::bad(SourceState::Stale, "shutting down".to_owned()),
+            Ok(Err(why)) => return Looked::bad(SourceState::Failing, format!("{}: {why}", way.url())),
+            Err(_) => return Looked::bad(SourceState::Failing, "shutting down".to_owned()),
         };
         if self.last.as_ref() != Some(&manifests) {
             self.fast_until = Instant::now() + FAST_FOR;
             self.last = Some(manifests.clone());
         }
-        let is_unverified = way.candidate.is_some() && self.config.ca.is_none();
+        let is_unverified = self.config.ca.is_none() && way.candidate.as_ref().is_some_and(|c| c.own_ca().is_none());
         let remark = is_unverified.then(|| "its certificate was not verified (--kubelet-ca FILE does)".to_owned());
         self.preferred = Some(way);
         Looked::good(Some(manifests)).with_remark(remark)
@@ -233,7 +242,8 @@ impl Failures {
         if !self.denied.is_empty() {
             return Looked::bad(SourceState::Denied, format!("{}; {DENIED_FIX}{suffix}", self.denied.join("; ")));
         }
-        let state = if has_answered { SourceState::Stale } else { SourceState::Absent };
+        let is_there = has_answered || self.failed.len() > self.unreachable.len();
+        let state = if is_there { SourceState::Failing } else { SourceState::Absent };
         Looked::bad(state, format!("{}{suffix}", self.failed.join("; ")))
     }
 }

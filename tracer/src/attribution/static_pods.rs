@@ -75,7 +75,7 @@ impl StaticPods {
                 Err(error) => {
                     let why = format!("{}: {error}", folder.display());
                     let is_absent = error.kind() == io::ErrorKind::NotFound && self.files.is_empty();
-                    return Looked::bad(if is_absent { SourceState::Absent } else { SourceState::Stale }, why);
+                    return Looked::bad(if is_absent { SourceState::Absent } else { SourceState::Failing }, why);
                 }
             }
         }

@@ -68,8 +68,8 @@ impl KubeletPid {
 pub enum SourceState {
     /// Its last look succeeded.
     Good,
-    /// It fails now; what it said last is in use.
-    Stale,
+    /// It is there but gives nothing usable now; what it said last, if anything, stays in use.
+    Failing,
     /// It is there, but refuses us.
     Denied,
     /// It isn't there.
@@ -287,7 +287,7 @@ impl Task {
                 () = sleep(source.interval()) => {}
                 Ok(()) = kick.changed() => {
                     source.kicked();
-                    sleep_until(looked_at + MIN_LOOK_GAP).await;
+                    sleep_until(looked_at + MIN_LOOK_GAP.min(source.interval())).await;
                 }
             }
             let looked;

@@ -19,6 +19,8 @@ use crate::attribution::proc_root;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Where a pod finds its service account's token.
 const IN_CLUSTER_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// And its cluster's CA.
+const IN_CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 /// The kubelet's own client certificate, in `--cert-dir`; certificate and key in one file.
 const KUBELET_CLIENT: &str = "kubelet-client-current.pem";
 /// The default of `--cert-dir`.
@@ -82,11 +84,27 @@ pub fn candidates(config: &KubeletConfig, settings: &Settings, pid: Option<u32>)
     usual.push(Candidate::TokenFile(IN_CLUSTER_TOKEN.into()));
     usual.extend(settings.kubeconfig.clone().map(|path| Candidate::Kubeconfig(root.clone(), path)));
     usual.push(Candidate::Files(root, own.clone(), own));
+    usual.retain(Candidate::exists);
     usual.push(Candidate::Anonymous);
     usual
 }
 
 impl Candidate {
+    /// Whether its file is there.
+    fn exists(&self) -> bool {
+        let is_file = |root: &Path, path| proc_root::resolve(root, path).is_ok_and(|path| path.is_file());
+        match self {
+            Self::Files(root, path, _) | Self::Kubeconfig(root, path) => is_file(root, path),
+            Self::TokenFile(path) => is_file(Path::new("/"), path),
+            Self::Anonymous => true,
+        }
+    }
+
+    /// The CA that comes with it.
+    pub fn own_ca(&self) -> Option<&'static Path> {
+        (*self == Self::TokenFile(IN_CLUSTER_TOKEN.into())).then_some(Path::new(IN_CLUSTER_CA))
+    }
+
     /// Reads it; errors name the file.
     pub fn load(&self) -> Result<Credential, String> {
         match self {
@@ -172,9 +190,17 @@ mod tests {
     fn what_is_given_excludes_what_is_found() {
         let config = KubeletConfig { token_file: Some("/t".into()), ..KubeletConfig::default() };
         assert_eq!(candidates(&config, &Settings::default(), Some(7)), [Candidate::TokenFile("/t".into())]);
-        let found = candidates(&KubeletConfig::default(), &Settings::default(), Some(7));
-        assert!(matches!(&found[0], Candidate::Files(root, ..) if root == Path::new("/proc/7/root")));
-        assert_eq!(found.last(), Some(&Candidate::Anonymous));
+        let cert_dir = std::env::temp_dir().join(format!("probetrace-{}-certs", std::process::id()));
+        std::fs::create_dir_all(&cert_dir).unwrap();
+        let settings = Settings { cert_dir: Some(cert_dir.clone()), ..Settings::default() };
+        let own = cert_dir.join(KUBELET_CLIENT);
+        let root = PathBuf::from(format!("/proc/{}/root", std::process::id()));
+        let own = Candidate::Files(root, own.clone(), own);
+        let find = || candidates(&KubeletConfig::default(), &settings, Some(std::process::id()));
+        assert!(!find().contains(&own), "only files that are there are tried");
+        std::fs::write(cert_dir.join(KUBELET_CLIENT), "").unwrap();
+        assert_eq!(find()[find().len() - 2..], [own, Candidate::Anonymous]);
+        std::fs::remove_dir_all(cert_dir).unwrap();
     }
 
     #[test]

@@ -66,10 +66,10 @@ async fn failures_are_states_with_a_remedy() {
     let mut source = kubelet(&url);
     for (state, why) in [
         (SourceState::Denied, "403 Forbidden; give --kubelet-client-certificate"),
-        (SourceState::Absent, "larger than 67108864 bytes"),
-        (SourceState::Absent, "end of file before message length reached"),
-        (SourceState::Stale, "a document without `kind`"),
-        (SourceState::Absent, "invalid HTTP version"),
+        (SourceState::Failing, "larger than 67108864 bytes"),
+        (SourceState::Failing, "end of file before message length reached"),
+        (SourceState::Failing, "a document without `kind`"),
+        (SourceState::Failing, "invalid HTTP version"),
     ] {
         let looked;
         (source, looked) = source.look().await;
@@ -88,7 +88,7 @@ async fn a_kubelet_that_vanishes_keeps_its_specs() {
     let (source, _) = kubelet(&url).look().await;
     served.await.unwrap();
     let (_, looked) = source.look().await;
-    assert!(looked.is_bad(SourceState::Stale), "{looked:?}");
+    assert!(looked.is_bad(SourceState::Failing), "{looked:?}");
 }
 
 #[test]
@@ -105,10 +105,25 @@ fn urls() {
 fn the_way_that_worked_comes_first() {
     let mut source = kubelet("https://127.0.0.1:1");
     let settings = Settings::default();
-    let all = source.ways(&settings).unwrap();
-    source.preferred = Some(all[2].clone());
-    let again = source.ways(&settings).unwrap();
-    assert_eq!((&again[0], &again[1], &again[2], &again[3..]), (&all[2], &all[0], &all[1], &all[3..]));
+    source.config.client_certificate = Some("/c".into());
+    source.config.token_file = Some("/t".into());
+    let [certificate, token] = &source.ways(&settings).unwrap()[..] else { panic!() };
+    source.preferred = Some(token.clone());
+    assert_eq!(source.ways(&settings).unwrap(), [token.clone(), certificate.clone()]);
+}
+
+#[tokio::test]
+async fn a_token_is_not_sent_to_whoever_listens() {
+    let file = std::env::temp_dir().join(format!("probetrace-{}-token", std::process::id()));
+    std::fs::write(&file, "secret\n").unwrap();
+    let mut source = kubelet("https://127.0.0.1:1");
+    source.config.token_file = Some(file.clone());
+    let (mut source, looked) = source.look().await;
+    assert!(looked.is_bad(SourceState::Failing) && looked.into_parts().1.unwrap().contains("--kubelet-ca"));
+    source.config.insecure_token = true;
+    let (_, looked) = source.look().await;
+    assert!(looked.is_bad(SourceState::Absent), "then it is tried, and nothing listens there");
+    std::fs::remove_file(file).unwrap();
 }
 
 /// `eval "$(k8s.sh env | sed 's/^/export /')"` with a running node of the kit, then `cargo test -- --ignored`. As root.

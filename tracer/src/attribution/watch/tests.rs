@@ -55,7 +55,7 @@ async fn the_first_look_is_over_when_start_returns_and_changes_follow() {
         tokio::task::yield_now().await;
     }
     let status = &sources.status()[0];
-    assert_eq!((status.state, status.probes), (SourceState::Stale, 5), "the last good content stays");
+    assert_eq!((status.state, status.probes), (SourceState::Failing, 5), "the last good content stays");
     assert!(status.remark.as_ref().unwrap().contains("No such file"));
 
     sources.stop().await;
@@ -97,4 +97,47 @@ async fn an_unusable_targets_file_fails_the_start() {
     let config = SourcesConfig { targets: Some("/nonexistent/pods.yaml".into()), ..SourcesConfig::default() };
     let error = Sources::start(config, clock, sender).await.unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/pods.yaml: No such file") && error.contains("kubectl"), "{error}");
+}
+
+/// With a running node of the kit, as kubelet/tests.rs says. As root.
+#[tokio::test]
+#[ignore = "needs a real kubelet: K8S_KUBELET_PID, K8S_STATIC_PODS"]
+async fn a_real_node_shows_a_new_static_pod_in_both_sources() {
+    let var = |name: &str| std::env::var(name).unwrap();
+    let folder = PathBuf::from(var("K8S_STATIC_PODS"));
+    let (sender, mut updates) = mpsc::channel(4);
+    let config = SourcesConfig {
+        static_pods: Some(Vec::new()),
+        kubelet: Some(kubelet::KubeletConfig::default()),
+        node: "unused: the kubelet has --hostname-override".to_owned(),
+        kubelet_pid: Some(var("K8S_KUBELET_PID").parse().unwrap()),
+        ..SourcesConfig::default()
+    };
+    let sources = Sources::start(config, clock, sender).await.unwrap();
+    assert!(sources.status().iter().all(|status| status.state == SourceState::Good), "{:#?}", sources.status());
+
+    let pod = "kind: Pod\napiVersion: v1\nmetadata: {name: fresh}\nspec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  \
+               - {name: app, image: 'k8s.local/probe-app:1', command: [/probe-app, serve, 'tcp:9090'], livenessProbe: {tcpSocket: {port: 9090}}}\n";
+    std::fs::write(folder.join(".fresh"), pod).unwrap();
+    std::fs::rename(folder.join(".fresh"), folder.join("fresh.yaml")).unwrap();
+    let written = StdInstant::now();
+    let (mut by_manifest, mut by_kubelet) = (None, None);
+    while by_manifest.is_none() || by_kubelet.is_none() {
+        sources.kick();
+        let Ok(update) = tokio::time::timeout(Duration::from_millis(200), updates.recv()).await else { continue };
+        let update = update.unwrap();
+        let Some(fresh) = update.probes.iter().find(|p| p.container.pod == "fresh-node1") else { continue };
+        match update.source {
+            SpecSource::StaticPods => by_manifest = by_manifest.or(Some(written.elapsed())),
+            _ if fresh.handler.endpoint().is_some() && !fresh.container.id.is_empty() => {
+                by_kubelet = by_kubelet.or(Some(written.elapsed()));
+            }
+            _ => {}
+        }
+        assert!(written.elapsed() < Duration::from_secs(60), "{:#?}", sources.status());
+    }
+    std::fs::remove_file(folder.join("fresh.yaml")).unwrap();
+    println!("manifest after {by_manifest:?}, address and id after {by_kubelet:?}");
+    assert!(by_manifest.unwrap() < Duration::from_secs(1), "{by_manifest:?}");
+    sources.stop().await;
 }
