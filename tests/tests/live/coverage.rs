@@ -1,15 +1,10 @@
 //! A short run of `probetrace-lab coverage`; the 20 000 attempts take three minutes more.
 
-#![cfg(test)]
-
-#[path = "common/lab.rs"]
-mod common;
+use super::common;
 
 #[test]
 fn every_attempt_is_seen_under_noise() {
-    if !common::root("coverage::every_attempt_is_seen_under_noise") {
-        return;
-    }
+    let Some(_machine) = common::root_alone("coverage::every_attempt_is_seen_under_noise") else { return };
     let output = common::lab(&["coverage", "--attempts", "2500"]);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -1,9 +1,6 @@
 //! The prober against every target, without the tracer: each fault happens as its scenario says, by the kubelet's rules.
 
-#![cfg(test)]
-
-#[path = "common/lab.rs"]
-mod common;
+use super::common;
 
 use std::{collections::BTreeMap, thread};
 
@@ -17,9 +14,7 @@ const AT_ONCE: usize = 4;
 
 #[test]
 fn every_fault_happens() {
-    if !common::root("prober::every_fault_happens") {
-        return;
-    }
+    let Some(_machine) = common::root("prober::every_fault_happens") else { return };
     let mut scenarios = scenario::all();
     let mut wrong: Vec<String> = Vec::new();
     while !scenarios.is_empty() {

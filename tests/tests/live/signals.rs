@@ -1,13 +1,6 @@
 //! However a tracer or a lab ends, nothing of it stays behind.
 
-#![cfg(test)]
-
-#[path = "common/clean.rs"]
-mod clean;
-#[path = "common/lab.rs"]
-mod common;
-#[path = "common/demo.rs"]
-mod demo;
+use super::{clean, common, demo};
 
 use std::{
     fs,
@@ -51,30 +44,25 @@ fn ends_clean(test: &str, signal: Signal) -> Option<i32> {
 
 #[test]
 fn sigint_ends_with_0() {
-    if common::root("signals::sigint_ends_with_0") {
-        assert_eq!(ends_clean("sigint", Signal::INT), Some(0));
-    }
+    let Some(_machine) = common::root("signals::sigint_ends_with_0") else { return };
+    assert_eq!(ends_clean("sigint", Signal::INT), Some(0));
 }
 
 #[test]
 fn sigterm_ends_with_0() {
-    if common::root("signals::sigterm_ends_with_0") {
-        assert_eq!(ends_clean("sigterm", Signal::TERM), Some(0));
-    }
+    let Some(_machine) = common::root("signals::sigterm_ends_with_0") else { return };
+    assert_eq!(ends_clean("sigterm", Signal::TERM), Some(0));
 }
 
 #[test]
 fn sigkill_leaves_nothing_in_the_kernel() {
-    if common::root("signals::sigkill_leaves_nothing_in_the_kernel") {
-        assert_eq!(ends_clean("sigkill", Signal::KILL), None);
-    }
+    let Some(_machine) = common::root("signals::sigkill_leaves_nothing_in_the_kernel") else { return };
+    assert_eq!(ends_clean("sigkill", Signal::KILL), None);
 }
 
 #[test]
 fn a_second_tracer_names_the_first() {
-    if !common::root("signals::a_second_tracer_names_the_first") {
-        return;
-    }
+    let Some(_machine) = common::root("signals::a_second_tracer_names_the_first") else { return };
     let lab = demo::Demo::start();
     let folder = demo::folder("second");
     let mut first = demo::start_ready(lab.tracer(&folder).args(["-o", "json"]), &folder);
@@ -89,9 +77,7 @@ fn a_second_tracer_names_the_first() {
 
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
-    if !common::root("signals::a_closed_pipe_ends_it_quietly") {
-        return;
-    }
+    let Some(_machine) = common::root("signals::a_closed_pipe_ends_it_quietly") else { return };
     let lab = demo::Demo::start();
     let folder = demo::folder("pipe");
     let mut tracer = lab
@@ -136,14 +122,12 @@ fn reap(pid: u32) {
 
 #[test]
 fn a_lab_ended_by_sigterm_is_gone() {
-    if common::root("signals::a_lab_ended_by_sigterm_is_gone") {
-        lab_ends_clean(Signal::TERM);
-    }
+    let Some(_machine) = common::root("signals::a_lab_ended_by_sigterm_is_gone") else { return };
+    lab_ends_clean(Signal::TERM);
 }
 
 #[test]
 fn a_killed_lab_is_removed_by_the_next() {
-    if common::root("signals::a_killed_lab_is_removed_by_the_next") {
-        lab_ends_clean(Signal::KILL);
-    }
+    let Some(_machine) = common::root("signals::a_killed_lab_is_removed_by_the_next") else { return };
+    lab_ends_clean(Signal::KILL);
 }
