@@ -52,11 +52,12 @@ pub mod flag {
     pub const UNREADABLE: u32 = 2;
 }
 
-/// Indices into the per-CPU array `STATS`, one u64 each.
+/// Indices into [`CpuState::stats`]. Each invocation of a hook counts once in `SEEN` and once in exactly one of
+/// `USED`, `FILTERED`, `RING_FULL`, `MAP_FULL` and `OVER_BUDGET`: the sums agree exactly (all are atomic).
 pub mod stat {
     /// Hook invocations.
     pub const SEEN: u32 = 0;
-    /// Events put into the ring.
+    /// Invocations that put an event into the ring or changed what is kept of a watched socket or process.
     pub const USED: u32 = 1;
     /// Invocations that were not about a probe.
     pub const FILTERED: u32 = 2;
@@ -66,10 +67,174 @@ pub mod stat {
     pub const MAP_FULL: u32 = 4;
     /// Events lost: their source was over its budget.
     pub const OVER_BUDGET: u32 = 5;
-    /// Kernel memory that a program needed could not be read.
+    /// Kernel memory that a program needed could not be read: the field is 0 (comes on top of the invocation's outcome).
     pub const READ_FAILED: u32 = 6;
     /// How many there are.
     pub const COUNT: u32 = 7;
+}
+
+/// What the only element of the per-CPU array `CPUS` holds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuState {
+    /// See [`stat`].
+    pub stats: [u64; stat::COUNT as usize],
+    /// Number of the CPU's next event.
+    pub seq: u64,
+}
+
+/// Values of the only element of the array `MODE`: which way claims *new* sockets. A socket stays with the way that
+/// claimed it.
+pub mod mode {
+    /// Nothing is claimed.
+    pub const OFF: u32 = 0;
+    /// [`super::way::NODE`] claims.
+    pub const NODE: u32 = 1;
+    /// [`super::way::NODE`] claims, `sock_ops` emits [`super::kind::SEEN_BY_CGROUP`].
+    pub const COMPARE: u32 = 2;
+    /// [`super::way::CGROUP`] claims.
+    pub const CGROUP: u32 = 3;
+}
+
+/// A setting that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// What user space tells the programs before they are loaded (they see constants): byte offsets within kernel
+/// structures, from BTF, and within tracepoint records, from tracefs `format`. [`ABSENT`]: not there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// [`ABI_VERSION`].
+    pub abi_version: u32,
+    /// Events per second that one source may emit; 0: no limit.
+    pub budget_per_s: u32,
+    /// Inode of the tracer's pid namespace; 0: it is the initial one.
+    pub pidns_inum: u32,
+    /// `sock.sk_protocol` (u16).
+    pub sk_protocol: u32,
+    /// `sock.sk_err`.
+    pub sk_err: u32,
+    /// `sock.__sk_common.skc_family`.
+    pub skc_family: u32,
+    /// `sock.__sk_common.skc_state`.
+    pub skc_state: u32,
+    /// `sock.__sk_common.skc_daddr`.
+    pub skc_daddr: u32,
+    /// `sock.__sk_common.skc_rcv_saddr`.
+    pub skc_rcv_saddr: u32,
+    /// `sock.__sk_common.skc_v6_daddr`.
+    pub skc_v6_daddr: u32,
+    /// `sock.__sk_common.skc_v6_rcv_saddr`.
+    pub skc_v6_rcv_saddr: u32,
+    /// `sock.__sk_common.skc_dport`.
+    pub skc_dport: u32,
+    /// `sock.__sk_common.skc_net.net`.
+    pub skc_net: u32,
+    /// `inet_sock.inet_sport`.
+    pub inet_sport: u32,
+    /// `net.ns.inum`.
+    pub net_inum: u32,
+    /// `task_struct.pid`.
+    pub task_pid: u32,
+    /// `task_struct.tgid`.
+    pub task_tgid: u32,
+    /// `task_struct.group_leader`.
+    pub task_group_leader: u32,
+    /// `task_struct.thread_pid`.
+    pub task_thread_pid: u32,
+    /// `task_struct.comm`.
+    pub task_comm: u32,
+    /// `task_struct.start_boottime`.
+    pub task_start_boottime: u32,
+    /// `task_struct.exit_code`.
+    pub task_exit_code: u32,
+    /// `task_struct.signal`.
+    pub task_signal: u32,
+    /// `task_struct.mm`.
+    pub task_mm: u32,
+    /// `task_struct.cgroups`.
+    pub task_cgroups: u32,
+    /// `task_struct.se.sum_exec_runtime`.
+    pub task_sum_exec_runtime: u32,
+    /// `task_struct.sched_info.run_delay`.
+    pub task_run_delay: u32,
+    /// `signal_struct.group_exit_code`.
+    pub signal_group_exit_code: u32,
+    /// `signal_struct.live.counter`.
+    pub signal_live: u32,
+    /// 1 where `sched_process_exit` has `group_dead` as its second argument.
+    pub exit_has_group_dead: u32,
+    /// `pid.level`.
+    pub pid_level: u32,
+    /// `pid.numbers`.
+    pub pid_numbers: u32,
+    /// Size of `upid`.
+    pub upid_size: u32,
+    /// `upid.nr`.
+    pub upid_nr: u32,
+    /// `upid.ns`.
+    pub upid_ns: u32,
+    /// `pid_namespace.ns.inum`.
+    pub pidns_ns_inum: u32,
+    /// `mm_struct.arg_start`.
+    pub mm_arg_start: u32,
+    /// `mm_struct.arg_end`.
+    pub mm_arg_end: u32,
+    /// `css_set.dfl_cgrp`.
+    pub css_set_dfl_cgrp: u32,
+    /// `css_set.subsys[…]` of the v1 controller whose hierarchy holds pods; [`ABSENT`]: the v2 hierarchy does.
+    pub css_set_subsys: u32,
+    /// `cgroup_subsys_state.cgroup`.
+    pub css_cgroup: u32,
+    /// `cgroup.kn`.
+    pub cgroup_kn: u32,
+    /// `kernfs_node.id`.
+    pub kn_id: u32,
+    /// `kernfs_node.name`.
+    pub kn_name: u32,
+    /// `kernfs_node.__parent` or `.parent`.
+    pub kn_parent: u32,
+    /// `tcp:tcp_send_reset`.
+    pub reset: PeerRecord,
+    /// `tcp:tcp_retransmit_synack`.
+    pub synack: PeerRecord,
+}
+
+/// Offsets within the record of a tracepoint that names two ends. Either whole socket addresses (`saddr_any`, from
+/// 6.10 on for resets) or one field each.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerRecord {
+    /// `saddr[28]`, a sockaddr.
+    pub saddr_any: u32,
+    /// `daddr[28]`, a sockaddr.
+    pub daddr_any: u32,
+    /// `sport`, host order.
+    pub sport: u32,
+    /// `dport`, host order.
+    pub dport: u32,
+    /// `saddr_v6` (IPv4 is mapped).
+    pub saddr_v6: u32,
+    /// `daddr_v6`.
+    pub daddr_v6: u32,
+    /// `skaddr`.
+    pub skaddr: u32,
+    /// `state`: TCP state of the socket.
+    pub state: u32,
+    /// `reason`.
+    pub reason: u32,
+}
+
+/// Key of the map `TARGETS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TargetKey {
+    /// Network order; IPv4 is mapped.
+    pub address: [u8; 16],
+    /// Host order; 0 is never sent.
+    pub port: u16,
+    /// 0.
+    pub pad: [u16; 3],
 }
 
 /// Bytes of a request that leave the kernel: method, space, path.
@@ -143,7 +308,8 @@ pub struct SockEvent {
     pub tgid: u32,
     /// errno, positive; 0: none.
     pub error: i32,
-    /// 1 where byte counts and times are watched (cgroup_skb is attached for this socket).
+    /// 1 where byte counts and times are watched: `cgroup_skb` egress saw a packet of this socket, its SYN at the
+    /// latest (so 0 in the first event of a socket, and as long as netfilter's OUTPUT or routing keeps the SYN back).
     pub bytes_watched: u8,
     /// TCP state before (include/net/tcp_states.h).
     pub old_state: u8,
@@ -245,7 +411,7 @@ pub struct ExitEvent {
     pub header: Header,
     /// CLOCK_BOOTTIME.
     pub start_boot_ns: u64,
-    /// CPU time of all its threads.
+    /// CPU time of all its threads (`sum_exec_runtime` as the scheduler last updated it: short of at most one tick).
     pub on_cpu_ns: u64,
     /// Time its threads were runnable and not running (contains throttling).
     pub run_delay_ns: u64,
