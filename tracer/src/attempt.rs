@@ -1,10 +1,34 @@
 //! Events to attempts: begin, stages, end. Pure: no I/O, and the time comes with the inputs.
 
+mod connection;
+mod core;
+mod exec;
 pub mod facts;
+pub mod history;
+mod join;
+pub mod limits;
+mod looks;
+mod losses;
+mod network;
+mod open;
+mod outcome;
+mod recent;
+pub mod stages;
+#[cfg(test)]
+pub mod testkit;
+pub mod timing;
+pub mod tracker;
+pub mod unseen;
+pub mod words;
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    limits::{Counters, Limits},
+    tracker::{Output, Tracker},
+};
 
 /// What the middle asks of the node; the answer is an [`crate::observation::Observation`] or new events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,5 @@
+//! One test for each sentence of the kubelet's rules that the tracker relies on.
+
+mod grouping;
+mod late;
+mod outcomes;
