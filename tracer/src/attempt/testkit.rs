@@ -374,14 +374,5 @@ impl Lab {
 
 /// An answer that saw nothing.
 pub fn empty_answer(look: u64, at_ns: u64) -> Observation {
-    Observation {
-        look,
-        at_ns,
-        done_ns: at_ns,
-        prober_socket: None,
-        target: None,
-        processes: Vec::new(),
-        cgroup: None,
-        failures: Vec::new(),
-    }
+    Observation { look, at_ns, done_ns: at_ns, ..Observation::default() }
 }
