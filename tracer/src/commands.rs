@@ -2,8 +2,10 @@
 
 mod completions;
 mod man;
-
-use anyhow::bail;
+mod record;
+mod replay;
+mod run;
+mod trace;
 
 use crate::{
     cli::{Cli, Command},
@@ -15,6 +17,9 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Completions { shell } => completions::completions(shell),
         Command::Man { command } => man::man(command.as_deref()),
-        Command::Run(_) | Command::Doctor(_) | Command::Record(_) | Command::Replay(_) => bail!("not wired yet"),
+        Command::Run(args) => run::run(&args),
+        Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Doctor(_) => anyhow::bail!("not wired yet"),
     }
 }

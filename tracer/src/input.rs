@@ -17,6 +17,13 @@ pub enum Input {
     Observation(Observation),
     /// The loss counters; sent at least once a second.
     Losses(Losses),
+    /// The probers changed: a kubelet restarted.
+    Probers {
+        /// CLOCK_MONOTONIC.
+        at_ns: u64,
+        /// All that are traced from now on.
+        probers: Vec<Prober>,
+    },
     /// Clocks, read together; at the start and at least every 10 s.
     Clock(Clock),
     /// Time passes: all events up to `now_ns` minus 20 ms have been delivered.

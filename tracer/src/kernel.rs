@@ -39,7 +39,7 @@ pub use self::{
     error::StartError,
     features::{Answer, Feature, features},
     hooks::{HookState, HookStatus},
-    ring::{EventReader, Stopper},
+    ring::{EventReader, Ringed, Stopper},
     ways::WayChoice,
 };
 use crate::input::Losses;

@@ -6,7 +6,6 @@ mod watch;
 
 use std::{fmt, path::PathBuf};
 
-pub(crate) use kubelet::listeners;
 pub use pattern::{Pattern, PatternError};
 pub use watch::{Change, Watch};
 

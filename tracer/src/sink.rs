@@ -1,7 +1,7 @@
 //! Where records go. Only this module and those below know an output format.
 
 mod background;
-pub(crate) mod escape;
+mod escape;
 mod jsonl;
 mod latencies;
 mod summary;

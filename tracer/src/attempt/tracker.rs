@@ -62,6 +62,10 @@ impl Tracker {
                 self.core.recheck_settled(out);
             }
             Input::Clock(clock) => self.core.clock = *clock,
+            Input::Probers { at_ns, probers } => {
+                self.core.probers.clone_from(probers);
+                self.core.advance(*at_ns);
+            }
             Input::Tick { now_ns } => {
                 self.core.tick(*now_ns, out);
                 self.network.tick(&mut self.core);

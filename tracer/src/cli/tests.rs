@@ -69,7 +69,7 @@ fn every_flag_has_a_variable() {
 fn bad_lines_are_usage_errors_and_help_is_none() {
     for line in [
         "probetrace frobnicate",
-        "probetrace run --kubelet-cert c.pem",
+        "probetrace run --kubelet-client-certificate c.pem",
         "probetrace run --prober /bin/x",
         "probetrace run --duration never",
         "probetrace record",

@@ -19,17 +19,21 @@ pub struct TraceArgs {
     #[arg(long, value_name = "URL")]
     pub kubelet_url: Option<String>,
     /// Client certificate for the kubelet (PEM)
-    #[arg(long, value_name = "FILE", requires = "kubelet_key")]
-    pub kubelet_cert: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "kubelet_client_key")]
+    pub kubelet_client_certificate: Option<PathBuf>,
     /// Its key (PEM)
-    #[arg(long, value_name = "FILE", requires = "kubelet_cert")]
-    pub kubelet_key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "kubelet_client_certificate")]
+    pub kubelet_client_key: Option<PathBuf>,
     /// Certificate authority of the kubelet's own certificate (PEM)
     #[arg(long, value_name = "FILE")]
     pub kubelet_ca: Option<PathBuf>,
     /// Bearer token for the kubelet, in a file that is read again when it changes
     #[arg(long, value_name = "FILE")]
     pub kubelet_token_file: Option<PathBuf>,
+    /// Send the token also to a kubelet whose certificate can't be verified (any process may listen on its port while it
+    /// is down)
+    #[arg(long)]
+    pub kubelet_insecure_token: bool,
     /// Who probes: a process name (`kubelet`, `curl`), `pid:1458` or `cgroup:/system.slice/x.service` (repeatable)
     /// [default: the kubelet, also as k3s, rke2, k0s, microk8s]
     #[arg(long, value_name = "PATTERN", value_parser = values::prober)]

@@ -15,8 +15,20 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use super::{control::Control, decode::Decoder, now_ns};
 use crate::event::{Event, What};
 
-/// How often time passes for the switch of ways when there are no events.
-const IDLE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// How often it is said that the ring is empty when there are no events: time-outs are declared from that.
+const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// What comes out of the ring.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ringed {
+    /// An event.
+    Event(Event),
+    /// All events that were in the ring at this time (CLOCK_MONOTONIC) have been given.
+    Drained {
+        /// Before the ring was found empty.
+        at_ns: u64,
+    },
+}
 
 /// Ends [`EventReader::run`] from any thread.
 #[derive(Clone)]
@@ -51,15 +63,18 @@ impl EventReader {
         self.stopper.clone()
     }
 
-    /// Blocks; gives each event to `each` as it comes, nearly in the order of time, until it is stopped.
+    /// Blocks; gives each event to `each` as it comes, nearly in the order of time, until it is stopped. After each time
+    /// that the ring was found empty, at least every 20 ms, [`Ringed::Drained`].
     ///
     /// # Errors
     /// Waiting failed.
-    pub fn run(&mut self, mut each: impl FnMut(Event)) -> io::Result<()> {
+    pub fn run(&mut self, mut each: impl FnMut(Ringed)) -> io::Result<()> {
         loop {
             // Before the ring: what came before the stop is delivered.
             let stopped = self.wait()?;
+            let at_ns = now_ns();
             self.drain(&mut each);
+            each(Ringed::Drained { at_ns });
             self.pass_time();
             if stopped {
                 return Ok(());
@@ -78,7 +93,7 @@ impl EventReader {
         }
     }
 
-    fn drain(&mut self, each: &mut impl FnMut(Event)) {
+    fn drain(&mut self, each: &mut impl FnMut(Ringed)) {
         while let Some(bytes) = self.ring.next() {
             let event = self.decoder.decode(&bytes);
             drop(bytes);
@@ -96,7 +111,7 @@ impl EventReader {
                     control.obey(order);
                 }
             }
-            each(event);
+            each(Ringed::Event(event));
         }
     }
 

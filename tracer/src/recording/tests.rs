@@ -119,6 +119,7 @@ fn observation() -> impl Strategy<Value = Input> {
             processes: vec![process],
             command: None,
             cgroup: Some(CgroupState { cpu_limit: Some(cpus), ..CgroupState::default() }),
+            command: None,
             failures: vec![],
         })
     })
