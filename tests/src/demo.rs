@@ -51,8 +51,8 @@ pub fn run(options: &Options, session: impl FnOnce() -> Result<Arc<Session>>) ->
         "No kubelet here: a small prober (pid {}) probes six targets in network namespaces of their own:",
         world.prober_pid()
     )?;
-    for ((probe, _), address) in world.probes.iter().zip(&world.addresses) {
-        writeln!(out, "  {:16} {}", probe.pod, address)?;
+    for (pod, address) in scenario.pods.iter().zip(&world.addresses) {
+        writeln!(out, "  {:18} {address}", pod.name)?;
     }
     writeln!(
         out,

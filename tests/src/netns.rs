@@ -29,9 +29,9 @@ pub fn file(name: &str) -> PathBuf {
     PathBuf::from(FOLDER).join(name)
 }
 
-/// Whether iproute2 is here.
-pub fn available() -> bool {
-    Command::new("ip")
+/// Whether this program of networking is here.
+pub fn has(program: &str) -> bool {
+    Command::new(program)
         .arg("-V")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -80,6 +80,19 @@ pub fn add_pod(node: &str, pod: &str, number: u8) -> Result<()> {
             format!("route add default via 10.77.{number}.1"),
         ],
     )
+}
+
+/// Lets netfilter in the pod answer SYNs to `port` with RST.
+///
+/// # Errors
+/// `iptables` is missing or refuses.
+pub fn reject(pod: &str, port: u16) -> Result<()> {
+    for iptables in ["iptables", "ip6tables"] {
+        batch(&[format!(
+            "netns exec {pod} {iptables} -A INPUT -p tcp --dport {port} -j REJECT --reject-with tcp-reset"
+        )])?;
+    }
+    Ok(())
 }
 
 /// Waits until the pod's addresses answer from the node: IPv6 takes a second or two after a link comes up. A closed

@@ -45,6 +45,8 @@ pub enum Facility {
     CpuController,
     /// IPv6.
     Ipv6,
+    /// The command `iptables`.
+    Iptables,
     /// `IPPROTO_MPTCP`.
     Mptcp,
 }
@@ -60,6 +62,8 @@ pub struct Pod {
     pub started_ago_s: u32,
     /// CPU limit of each container.
     pub cpus: Option<f64>,
+    /// Netfilter in its namespace answers SYNs to this port with RST.
+    pub rejects: Option<u16>,
     /// Containers.
     pub containers: Vec<Container>,
 }
@@ -209,7 +213,14 @@ impl Scenario {
     /// A pod with one container.
     fn pod(mut self, name: &str, servers: Vec<Server>, probes: Vec<Row>) -> Self {
         let containers = vec![Container { name: "app".into(), servers, probes }];
-        self.pods.push(Pod { name: name.into(), v6: false, started_ago_s: 3600, cpus: None, containers });
+        self.pods.push(Pod {
+            name: name.into(),
+            v6: false,
+            started_ago_s: 3600,
+            cpus: None,
+            rejects: None,
+            containers,
+        });
         self
     }
 

@@ -15,7 +15,7 @@ use super::{
     world::{Way, World},
 };
 use crate::{
-    cgroup,
+    cgroup, netns,
     plan::Entry,
     process::{Owned, spawn},
     scenario::{self, Facility, Scenario},
@@ -202,12 +202,13 @@ pub fn start_noise(world: &World, per_s: u32) -> Result<Owned> {
 
 /// What this machine lacks for a scenario.
 fn lacking(session: &Session, scenario: &Scenario) -> Option<&'static str> {
-    if !crate::netns::available() {
+    if !netns::has("ip") {
         return Some("network namespaces by iproute2");
     }
     scenario.needs.iter().find_map(|facility| match facility {
         Facility::CpuController if cgroup::with_cpu(&session.hierarchies).is_none() => Some("cgroup cpu controller"),
         Facility::Ipv6 if !Path::new("/proc/net/if_inet6").exists() => Some("IPv6"),
+        Facility::Iptables if !netns::has("iptables") => Some("iptables"),
         Facility::Mptcp if !std::fs::read("/proc/sys/net/mptcp/enabled").is_ok_and(|text| text.starts_with(b"1")) => {
             Some("MPTCP")
         }

@@ -184,6 +184,9 @@ impl Builder<'_> {
         let name = format!("{}-{}-pod{place}", self.session.name, self.number);
         self.session.make(|| netns::add_pod(self.node, &name, place))?;
         netns::wait_reachable(self.node, place)?;
+        if let Some(port) = pod.rejects {
+            netns::reject(&name, port)?;
+        }
         let (v4, v6) = netns::pod_addresses(place);
         let ips = if pod.v6 { [v6, v4] } else { [v4, v6] };
         let pid = std::process::id();

@@ -19,6 +19,7 @@ pub fn coverage(attempts: u32) -> Scenario {
             v6: pod % 5 == 4,
             started_ago_s: 3600,
             cpus: None,
+            rejects: None,
             containers,
         });
     }

@@ -1,6 +1,6 @@
 //! Nothing listens, not any more, not yet, elsewhere; the listener drops.
 
-use super::{Action, Row, Scenario, answering, http, serving, tcp, treating};
+use super::{Action, Facility, Row, Scenario, answering, http, serving, tcp, treating};
 use crate::{
     plan::{Kind, Outcome},
     target::{Accept, Answer, Server},
@@ -12,6 +12,7 @@ pub(super) fn all() -> Vec<Scenario> {
         stopped_listening(),
         listens_late(),
         listening_elsewhere(),
+        rejected_by_firewall(),
         queue_full(),
         queue_full_tcp(),
         orphan_dial(),
@@ -58,6 +59,15 @@ fn listening_elsewhere() -> Scenario {
         .fails(Outcome::Failure)
         .rival("not_listening")
         .pod("loopback", vec![loopback], vec![http(5)])
+}
+
+fn rejected_by_firewall() -> Scenario {
+    Scenario::new("rejected_by_firewall", "listens, but netfilter in the pod answers with RST", "rejected_by_firewall")
+        .fails(Outcome::Failure)
+        .rival("not_listening")
+        .needs(Facility::Iptables)
+        .pod("rejected", vec![ok()], vec![http(5)])
+        .with(|pod| pod.rejects = Some(super::PORT))
 }
 
 fn full() -> Server {

@@ -17,6 +17,7 @@ const TOOLS: &[Tool] = &[
     tool("rustfmt", "rustfmt-web", "the format check", true, Some("rustfmt")),
     tool("cargo-clippy", "rust-web-clippy", "the lints", true, Some("clippy")),
     tool("ip", "iproute2", "the lab's namespaces", true, None),
+    tool("iptables", "iptables", "the lab's scenario of a firewall", true, None),
     tool("tmux", "tmux", "the test of the live table", true, None),
     tool("bpftool", "bpftool", "a look at loaded programs by hand", false, None),
 ];
