@@ -222,3 +222,6 @@ fn two_looks(claim: Claim, shown: bool) -> Claim {
         false => claim.missing("the same state and owner at two looks, the last just before the deadline"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,3 +53,6 @@ fn timeout_too_short(view: &View<'_>) -> Finding {
     let claim = Claim { timeout_seconds: application::late_answer_seconds(view), ..claim };
     claim.evidence("timeoutSeconds", text::duration(timeout), "manifest").fits()
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,3 +100,6 @@ pub fn totals(view: &View<'_>) -> Option<Totals> {
         lived_ns: look.at_ns.saturating_sub(began),
     })
 }
+
+#[cfg(test)]
+mod tests;

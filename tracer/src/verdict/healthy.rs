@@ -71,13 +71,15 @@ fn passed(view: &View<'_>, summary: String) -> Claim {
         }
         let by_handshake = matches!(handler, Some(Handler::Tcp { .. })) && view.established().is_some();
         let claim = Claim::shown_if(by_handshake, summary);
+        let claim = if by_handshake { claim } else { claim.missing("the answer's status: its bytes were not seen") };
         return claim.evidence("handshake", "done", "sock:inet_sock_set_state");
     }
     let code = view.run.and_then(|run| run.exit.as_ref()).and_then(|exit| exit.code());
     let shown = code == Some(0) && view.run.is_some_and(|run| run.exec_ns > 0);
     let claim = Claim::shown_if(shown, summary);
     match code {
-        Some(code) => claim.evidence("exit code", code, "sched:sched_process_exit"),
+        Some(code) if shown => claim.evidence("exit code", code, "sched:sched_process_exit"),
+        Some(_) => claim.missing("the command's start was not seen"),
         None => claim.missing("the command's exit was not seen"),
     }
 }
@@ -102,3 +104,6 @@ fn how(view: &View<'_>) -> String {
     let ran = text::duration(run.exit_ns.saturating_sub(run.exec_ns));
     format!("the runtime took {set_up} to start the command, the command ran {ran}")
 }
+
+#[cfg(test)]
+mod tests;

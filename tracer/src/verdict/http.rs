@@ -148,7 +148,11 @@ fn closed_early(view: &View<'_>) -> Finding {
             "cgroup_skb, socket state",
         )
         .evidence("bytes received", rx, if connection.bytes_watched { "cgroup_skb" } else { "not watched" });
-    let claim = if rx == 0 { claim } else { claim.missing("the whole answer: only its first bytes are kept") };
+    let claim = match (rx, connection.bytes_watched && fin > 0 && peer_first) {
+        (0, true) => claim,
+        (0, false) => claim.missing("whether an answer came before it: its bytes were not watched"),
+        _ => claim.missing("the whole answer: only its first bytes are kept"),
+    };
     let claim = if is_tls(view) { claim.rival(Cause::TlsFailed, tls()) } else { claim };
     claim.fits()
 }
@@ -156,3 +160,6 @@ fn closed_early(view: &View<'_>) -> Finding {
 fn tls() -> Standing {
     Standing::Open(crate::verdict::rivals::missing_hook(Cause::TlsFailed).into())
 }
+
+#[cfg(test)]
+mod tests;

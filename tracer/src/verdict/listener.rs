@@ -119,3 +119,6 @@ fn fd_exhausted(view: &View<'_>) -> Finding {
         .missing("accept's EMFILE itself: needs its return value")
         .fits()
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,6 @@ fn prober_starved(view: &View<'_>) -> Finding {
         .evidence("unread for", text::duration(waited_ns), "cgroup_skb, sock_diag")
         .fits()
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ fn no_route(view: &View<'_>) -> Finding {
         None => Finding::lost("connect did not fail for want of a route"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,3 +170,6 @@ fn blocked_on_io(view: &View<'_>) -> Finding {
     }
     claim.missing("what it waits for: block-IO delay is not accounted here").fits()
 }
+
+#[cfg(test)]
+mod tests;

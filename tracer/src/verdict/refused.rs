@@ -76,3 +76,6 @@ fn if_refused(view: &View<'_>, test: impl FnOnce(&Refusal<'_>) -> Finding) -> Fi
         None => Finding::lost("the SYN was not refused"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,9 +57,10 @@ fn application_stopped(view: &View<'_>) -> Finding {
     let claim = Claim::shown_if(established && look::same_owner(&pair), summary)
         .evidence("state of the server's threads", "T, T", "/proc/PID/task/TID/stat")
         .evidence("debugger", tracer, "/proc/PID/status TracerPid");
-    let claim = match established {
-        true => claim,
-        false => claim.missing("that the SYN was dropped for the full queue: needs tcp_conn_request"),
+    let claim = match (established, look::same_owner(&pair)) {
+        (false, _) => claim.missing("that the SYN was dropped for the full queue: needs tcp_conn_request"),
+        (true, false) => claim.missing("the same process at both looks"),
+        (true, true) => claim,
     };
     claim.fits()
 }
@@ -92,7 +93,11 @@ fn container_frozen(view: &View<'_>) -> Finding {
         "1",
         "cgroup freezer",
     );
-    let claim = if both { claim } else { claim.missing("the freezer's state at two looks") };
+    let claim = match (both, shown) {
+        (false, _) => claim.missing("the freezer's state at two looks"),
+        (true, false) => claim.missing("that nothing else kept the answer back"),
+        (true, true) => claim,
+    };
     claim.fits()
 }
 
@@ -101,3 +106,6 @@ pub fn at_looks(view: &View<'_>, pair: &Pair<'_>) -> String {
     let (mid, late) = (view.since_begin(pair.mid.at_ns), view.since_begin(pair.late.at_ns));
     format!("{mid} and {late} of {}", text::duration(view.timeout_ns()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,9 @@ pub fn duration(ns: u64) -> String {
         1_000_000..100_000_000 => format!("{ms:.1} ms"),
         100_000_000..1_000_000_000 => format!("{ms:.0} ms"),
         1_000_000_000..10_000_000_000 => format!("{:.2} s", ms / 1e3),
-        _ => format!("{:.0} s", ms / 1e3),
+        10_000_000_000..120_000_000_000 => format!("{:.0} s", ms / 1e3),
+        120_000_000_000..7_200_000_000_000 => format!("{:.0} min", ms / 6e4),
+        _ => format!("{:.0} h", ms / 3.6e6),
     }
 }
 
@@ -38,6 +40,8 @@ mod tests {
         assert_eq!(duration(503_000_000), "503 ms");
         assert_eq!(duration(1_050_000_000), "1.05 s");
         assert_eq!(duration(12_000_000_000), "12 s");
+        assert_eq!(duration(3_600_000_000_000), "60 min");
+        assert_eq!(duration(864_000_000_000_000), "240 h");
     }
 
     #[test]

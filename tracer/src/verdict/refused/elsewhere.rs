@@ -59,7 +59,8 @@ pub fn listening_elsewhere(view: &View<'_>) -> Finding {
             "sock_diag in the target's namespace",
         );
         let claim = if owned { claim } else { claim.missing("whether that listener is the probed container's") };
-        refusal.evidence(view, claim).fits()
+        let claim = if same_port { claim } else { claim.missing("whether that port was meant") };
+        refusal.evidence(view, refusal.missing(claim)).fits()
     })
 }
 

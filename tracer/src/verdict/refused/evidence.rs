@@ -64,6 +64,14 @@ impl<'a> Refusal<'a> {
         self.no_socket && at_once && self.nothing_listens()
     }
 
+    /// What is missing for [`Self::is_proof`] besides the kernel's reason, which is the firewall's exclusion.
+    pub fn missing(&self, claim: Claim) -> Claim {
+        if self.no_socket && !self.is_proof() {
+            return claim.missing("a look at the target's listeners at once after the refusal");
+        }
+        claim
+    }
+
     /// The look after it shows the target's own namespace, and no listener there.
     pub fn nothing_listens(&self) -> bool {
         self.after.is_some_and(|(_, target)| {

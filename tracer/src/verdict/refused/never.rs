@@ -30,8 +30,7 @@ pub fn stopped_listening(view: &View<'_>) -> Finding {
         let claim = Claim::shown_if(refusal.is_proof(), summary)
             .evidence("successes of this container before", history.successes, "earlier attempts")
             .rival(Cause::NotListeningYet, Standing::Excluded("the same container's probe passed before".into()));
-        let claim =
-            if refusal.after.is_some() { claim } else { claim.missing("the target's listeners after the refusal") };
+        let claim = refusal.missing(claim);
         refusal.evidence(view, claim).fits()
     })
 }
@@ -66,8 +65,9 @@ pub fn not_listening_yet(view: &View<'_>) -> Finding {
         } else {
             Standing::Open("only a later success tells a slow start from none".into())
         };
-        // Whether it listened before, too, cannot be seen: an inference.
-        let claim = Claim::inferred(format!("{}; {age}{now}", refusal.text(view))).rival(Cause::NotListening, standing);
+        let claim = Claim::inferred(format!("{}; {age}{now}", refusal.text(view)))
+            .rival(Cause::NotListening, standing)
+            .missing("whether it had listened before as well");
         refusal.evidence(view, claim).fits()
     })
 }
@@ -86,8 +86,7 @@ pub fn not_listening(view: &View<'_>) -> Finding {
         };
         let summary = format!("{}{seen}; {before}", refusal.text(view));
         let claim = Claim::shown_if(refusal.is_proof(), summary);
-        let claim =
-            if refusal.after.is_some() { claim } else { claim.missing("the target's listeners after the refusal") };
+        let claim = refusal.missing(claim);
         let claim = claim.rival(Cause::StoppedListening, ever(view)).rival(Cause::NotListeningYet, starting(view));
         refusal.evidence(view, claim).fits()
     })
