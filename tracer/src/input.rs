@@ -6,6 +6,7 @@ use crate::{attribution::spec::SpecUpdate, event::Event, observation::Observatio
 
 /// One input. The middle knows the time only from these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most are events: a box would be an allocation for each")]
 pub enum Input {
     /// Tracing begins: always the first.
     Start(Start),

@@ -47,6 +47,7 @@ pub struct Attempt {
 
 /// One try: a connection (or several: redirects, gRPC's retries), or one run of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "at most three of one attempt")]
 pub enum Try {
     /// http, tcp, grpc.
     Net(Vec<Connection>),
