@@ -1,23 +1,23 @@
 //! Processes of the probers and their runtimes to exec attempts.
 
 mod argv;
+mod choose;
 mod trees;
 
 use self::{
     argv::Role,
+    choose::{commands, direct_candidates, retried},
     trees::{ProcKey, Trees},
 };
 use super::{
     core::{Core, Finished, Key},
     facts::{Run, Try},
-    outcome::{self, Ruling},
-    timing::{DELIVERY_NS, EXEC_RETRY_NS, MAX_TRIES, PROBER_LEAD_NS},
+    timing::DELIVERY_NS,
     tracker::Output,
 };
 use crate::{
     attribution::{
         cgroup_name,
-        spec::Handler,
         store::{Candidate, LEARNED_LATE_NS},
     },
     event::{Event, Exec, Exit, Fork, What},
@@ -188,7 +188,7 @@ impl Execs {
             return;
         }
         if tree.link.is_none() && tree.helper.is_none() {
-            let candidates = self.direct_candidates(core, at_ns, exec, tree.parent_pid);
+            let candidates = direct_candidates(core, at_ns, exec, tree.parent_pid);
             self.begin(core, id, candidates, out);
         }
         let Some((attempt, index)) = self.trees.get(id).and_then(|tree| tree.link) else {
@@ -213,20 +213,6 @@ impl Execs {
             tree.command = Some(key);
         }
         core.evaluate(attempt, out);
-    }
-
-    /// Probes whose command a prober itself has just run: of the container whose cgroup it is in, else of any.
-    fn direct_candidates(&self, core: &Core, at_ns: u64, exec: &Exec, parent_pid: u32) -> Vec<Candidate> {
-        let is_child = core.probers.iter().any(|prober| prober.pid == parent_pid);
-        if core.is_kubelet && !is_child {
-            return Vec::new();
-        }
-        let all = commands(core.store.all_exec(at_ns), exec);
-        let inside = |candidate: &&Candidate| {
-            cgroup_name::is_of(&exec.cgroup, &exec.cgroup_parent, &candidate.spec.container.id)
-        };
-        let within: Vec<Candidate> = all.iter().filter(inside).cloned().collect();
-        if within.is_empty() { all } else { within }
     }
 
     /// Another command than the probes' in this container: kubectl exec, a lifecycle hook.
@@ -311,34 +297,6 @@ impl Execs {
             self.trees.fell(id);
         }
     }
-}
-
-/// Those whose command this is.
-fn commands(candidates: Vec<Candidate>, exec: &Exec) -> Vec<Candidate> {
-    let fits = |candidate: &Candidate| match &candidate.spec.handler {
-        Handler::Exec { argv } => argv::is_command(exec, argv),
-        _ => false,
-    };
-    candidates.into_iter().filter(fits).collect()
-}
-
-/// The attempt that goes on with this try: the kubelet runs the command again right after an error.
-fn retried(core: &Core, candidates: &[Candidate], spawned_ns: u64) -> Option<Key> {
-    if !core.is_kubelet {
-        return None;
-    }
-    let rules = core.rules();
-    let fits = core.opens.iter().filter(|(_, open)| {
-        let same = open.candidates.iter().any(|candidate| candidates.contains(candidate));
-        let is_exec = matches!(open.tries.last(), Some(Try::Exec(_)));
-        if !is_exec || !same || open.settled.is_some() || open.tries.len() >= MAX_TRIES {
-            return false;
-        }
-        matches!(outcome::decide(open, rules), Ruling::Is(decision) if decision.if_retried.is_some()
-            && spawned_ns <= decision.ended_ns.saturating_add(EXEC_RETRY_NS)
-            && spawned_ns.saturating_add(PROBER_LEAD_NS) >= decision.ended_ns)
-    });
-    fits.map(|(key, _)| *key).next_back()
 }
 
 fn note_exit(run: &mut Run, at_ns: u64, exit: &Exit, is_command: bool, is_helper: bool, max: usize) {

@@ -117,7 +117,6 @@ fn observation() -> impl Strategy<Value = Input> {
             prober_socket: Some(socket),
             target: None,
             processes: vec![process],
-            command: None,
             cgroup: Some(CgroupState { cpu_limit: Some(cpus), ..CgroupState::default() }),
             command: None,
             failures: vec![],

@@ -18,8 +18,10 @@ use crate::{
 
 impl Core {
     /// Fixes the outcome, and whose attempt it is; takes it into the history.
-    pub(super) fn settle(&mut self, key: Key, decision: Decision) {
+    pub(super) fn settle(&mut self, key: Key, mut decision: Decision) {
         let Some(open) = self.opens.get(&key) else { return };
+        // Events out of order may tell of an end before the begin.
+        decision.ended_ns = decision.ended_ns.max(open.began_ns);
         let narrowed = self.narrow(open, &decision);
         let narrowed = self.by_phase(narrowed, key);
         let Some(chosen) = narrowed.kept.first().map(|candidate| candidate.spec.clone()) else { return };
