@@ -1,7 +1,7 @@
 //! Reading of tasks: ids in the tracer's pid namespace, cgroup folders, totals.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_task,
+    bpf_get_current_pid_tgid, bpf_get_current_task,
     generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str},
 };
 use tracer_ebpf::abi::{ABSENT, CGROUP_BYTES, stat};
@@ -75,6 +75,23 @@ pub fn read_or<T: Copy>(cpu: Cpu, base: usize, offset: u32, zero: T) -> T {
 pub fn current() -> usize {
     // SAFETY: no preconditions.
     unsafe { bpf_get_current_task() as usize }
+}
+
+/// Process id of the current task in the initial namespace. For tracing programs: others got this helper late (6.10).
+#[inline(always)]
+pub fn current_kpid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// As [`prober`] for the current task, in tracing programs.
+#[inline(always)]
+pub fn current_prober(cpu: Cpu) -> Option<u32> {
+    if setting!(pidns_inum) != 0 {
+        return prober(cpu, current());
+    }
+    let pid = current_kpid();
+    // SAFETY: the value is not used, only whether it is there.
+    unsafe { PROBERS.get(&pid) }.map(|_| pid)
 }
 
 /// Process id in the initial namespace.

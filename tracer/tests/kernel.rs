@@ -14,7 +14,7 @@ use std::{
 use kernel::prober::{self, Cgroup, Prober};
 use probetrace::{
     event::{Event, Sock, SockChange, What, tcp_state},
-    kernel::{Config, HookState, Kernel, StartError, Stopper, WayChoice},
+    kernel::{Config, HookState, Kernel, Ringed, StartError, Stopper, WayChoice},
 };
 
 /// Events as they come, from a thread of its own.
@@ -42,7 +42,12 @@ impl Traced {
         assert!(kernel.take_reader().is_none());
         let stopper = reader.stopper();
         let sink = Arc::clone(&events);
-        let run = move || reader.run(|event| sink.lock().expect("sink").push(event)).expect("run");
+        let each = move |ringed| {
+            if let Ringed::Event(event) = ringed {
+                sink.lock().expect("sink").push(event);
+            }
+        };
+        let run = move || reader.run(each).expect("run");
         Some(Self { kernel, events, stopper, thread: std::thread::spawn(run) })
     }
 
@@ -239,6 +244,49 @@ fn every_hook_works_here() {
     }
     prober.tell("quit");
     assert_eq!(socks(&traced.stop()).count(), 0, "the self-test must not show");
+}
+
+/// A tracer in a pid namespace of its own is told its own numbers, and finds its prober by them.
+#[test]
+fn in_a_pid_namespace_pids_are_translated() {
+    let program = std::env::current_exe().expect("this program");
+    let run = std::process::Command::new("unshare")
+        .args(["-pf", "--mount-proc"])
+        .arg(program)
+        .args(["--exact", "node_wide_ipv4", "in_the_cgroup_ipv4", "--test-threads=1"])
+        .output();
+    let Ok(run) = run else { return eprintln!("skipped: no unshare here") };
+    let text = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    if text.contains("Operation not permitted") && text.contains("unshare") {
+        return eprintln!("skipped: {text}");
+    }
+    assert!(run.status.success(), "{text}");
+}
+
+/// What executes a container runtime's program is followed, whoever started it.
+#[test]
+fn a_runtime_starts_a_tree() {
+    let prober = Prober::start(None);
+    let Some(traced) = Traced::start(prober.pid(), WayChoice::Node) else { return };
+    let folder = std::env::temp_dir().join(format!("probetrace-test-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("folder");
+    let runc = folder.join("runc");
+    std::fs::copy("/bin/sh", &runc).expect("a copy of the shell");
+    let mut child = std::process::Command::new(&runc).args(["-c", "(exit 5); exit 4"]).spawn().expect("it runs");
+    let pid = child.id();
+    child.wait().expect("it ends");
+    std::fs::remove_dir_all(&folder).expect("folder");
+    let events = traced.wait("exit", |events| find(events, |what| ends(what).filter(|exit| exit.pid == pid)).is_some());
+    let exec = find(&events, |what| if let What::Exec(exec) = what { Some(exec.clone()) } else { None });
+    let exec = exec.expect("exec");
+    assert_eq!((exec.comm.as_str(), exec.pid, exec.root_kpid), ("runc", pid, exec.kpid));
+    let codes: Vec<_> = events.iter().filter_map(|event| ends(&event.what)).map(|exit| exit.code()).collect();
+    assert_eq!(codes, [Some(5), Some(4)], "its child's and its own");
+    traced.stop();
+}
+
+fn ends(what: &What) -> Option<probetrace::event::Exit> {
+    if let What::Exit(exit) = what { Some(exit.clone()) } else { None }
 }
 
 /// Not a test: what a child of the tests runs, see [`Prober::start`].

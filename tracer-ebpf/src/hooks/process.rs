@@ -52,10 +52,10 @@ fn forked(cpu: Cpu, parent: usize, child: usize) -> Outcome {
     if read_or(cpu, child, setting!(task_pid), 0) != kpid {
         return stat::FILTERED; // a thread
     }
-    let kppid = task::kpid(cpu, parent);
+    let kppid = task::current_kpid();
     let root_kpid = match followed(kppid) {
         Some(tree) => tree.root_kpid,
-        None if task::prober(cpu, parent).is_some() => kppid,
+        None if task::current_prober(cpu).is_some() => kppid,
         None => return stat::FILTERED,
     };
     if !budget::take(&Source::tree(root_kpid), 2) {
@@ -81,7 +81,7 @@ fn forked(cpu: Cpu, parent: usize, child: usize) -> Outcome {
 
 #[inline(always)]
 fn executed(cpu: Cpu, task: usize) -> Outcome {
-    let kpid = task::kpid(cpu, task);
+    let kpid = task::current_kpid();
     let comm: [u8; 16] = read_or(cpu, task, setting!(task_comm), [0; 16]);
     let root_kpid = match followed(kpid) {
         Some(tree) => tree.root_kpid,
@@ -164,7 +164,7 @@ unsafe fn copy_args(cpu: Cpu, task: usize, event: *mut ExecEvent) {
 
 #[inline(always)]
 fn exited(cpu: Cpu, task: usize, group_dead: bool) -> Outcome {
-    let kpid = task::kpid(cpu, task);
+    let kpid = task::current_kpid();
     let Some(entry) = PROCS.get_ptr_mut(&kpid) else { return stat::FILTERED };
     let on_cpu_ns: u64 = read_or(cpu, task, setting!(task_sum_exec_runtime), 0);
     let run_delay_ns: u64 = read(task, setting!(task_run_delay)).unwrap_or(0);

@@ -31,7 +31,7 @@ fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
 /// In the context of connect(): the only place where the current process is known to be the socket's.
 #[inline(always)]
 fn connecting(cpu: Cpu, sk: *mut c_void) -> Outcome {
-    let Some(tgid) = task::prober(cpu, task::current()) else { return stat::FILTERED };
+    let Some(tgid) = task::current_prober(cpu) else { return stat::FILTERED };
     let address = sk as usize;
     if task::read::<u16>(address, setting!(sk_protocol)) != Some(IPPROTO_TCP) {
         return stat::FILTERED;

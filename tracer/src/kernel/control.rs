@@ -17,7 +17,7 @@ use tracer_ebpf::abi::mode;
 use super::{
     cgroup2::{self, Cgroup2},
     error::chain,
-    hooks::{EGRESS, HOOKS, Hook, HookState, HookStatus, INGRESS, Kind, SET_STATE, SOCK_OPS},
+    hooks::{EGRESS, HOOKS, Hook, HookState, HookStatus, INGRESS, Kind, ProgramCost, SET_STATE, SOCK_OPS},
     maps::Maps,
     ways::{Order, WayChoice, Ways},
 };
@@ -250,6 +250,16 @@ impl Control {
             lost_without: hook.lost,
         };
         HOOKS.iter().map(status).collect()
+    }
+
+    /// See [`ProgramCost`].
+    pub fn costs(&self) -> Vec<ProgramCost> {
+        let cost = |hook: &Hook| {
+            let info = self.ebpf.program(hook.program)?.info().ok()?;
+            let (runs, total_ns) = (info.run_count(), u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX));
+            Some(ProgramCost { hook: hook.name, program: hook.program, runs, total_ns })
+        };
+        HOOKS.iter().filter_map(cost).collect()
     }
 
     /// Invocations that the kernel skipped because a program was running already, summed over programs.

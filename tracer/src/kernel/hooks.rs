@@ -100,6 +100,19 @@ impl HookStatus {
     }
 }
 
+/// What a program has cost since it was loaded (kernel/bpf/syscall.c: bpf_prog_get_stats).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramCost {
+    /// Its hook: `sock:inet_sock_set_state`.
+    pub hook: &'static str,
+    /// Its name in the object.
+    pub program: &'static str,
+    /// Invocations that were counted.
+    pub runs: u64,
+    /// Time of those.
+    pub total_ns: u64,
+}
+
 /// Which hook an event came from.
 pub(super) fn source(what: &What) -> &'static str {
     match what {

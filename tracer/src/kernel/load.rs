@@ -40,8 +40,11 @@ pub(super) fn load(config: &Config, tracefs: &Path) -> Result<Loaded, StartError
         return Err(StartError::Lockdown(mode));
     }
     let own_btf = Btf::parse(fs::read(BTF_PATH).map_err(StartError::NoBtf)?).map_err(StartError::Types)?;
-    let settings = settings::settings(&own_btf, &tracefs.to_string_lossy(), pidns::own_inum(), config.budget_per_s)
+    let mut settings = settings::settings(&own_btf, &tracefs.to_string_lossy(), pidns::own_inum(), config.budget_per_s)
         .map_err(StartError::Types)?;
+    if config.empty {
+        settings.abi_version = 0;
+    }
     let btf = aya::Btf::from_sys_fs().map_err(|error| StartError::Load(chain(&error)))?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&btf))
