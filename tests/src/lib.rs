@@ -1,6 +1,7 @@
 //! The lab: honest faults in namespaces of their own, a prober that behaves like the kubelet, and the judge that
 //! compares the tracer's records with the prober's log.
 
+pub mod bench;
 pub mod cgroup;
 pub mod clock;
 pub mod demo;

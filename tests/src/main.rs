@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use probetrace_tests::{demo, lab, load, prober, runc, session::Session, signal, target};
+use probetrace_tests::{bench, demo, lab, load, prober, runc, session::Session, signal, target};
 
 #[derive(Parser)]
 #[command(
@@ -31,6 +31,9 @@ enum Command {
     Coverage(lab::coverage::Options),
     /// Six targets, a prober and the tracer, live.
     Demo(demo::Options),
+    /// What the tracer costs.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Unrelated connections.
     Load(LoadOptions),
     /// Remove what killed runs left.
@@ -41,7 +44,15 @@ enum Command {
 }
 
 #[derive(Subcommand)]
+enum Bench {
+    /// Each kernel program beside an empty one on the same hook, and innocent traffic with and without.
+    Events(bench::Options),
+}
+
+#[derive(Subcommand)]
 enum Internal {
+    Empty,
+    Innocent,
     Prober,
     Target,
 }
@@ -95,8 +106,11 @@ fn command(command: Command) -> Result<u8> {
             let code = demo::run(&options, || begin(0))?;
             Ok(u8::try_from(code).unwrap_or(1))
         }
+        Command::Bench(Bench::Events(options)) => bench::run(&options, || begin(130)).map(|()| 0),
         Command::Load(options) => generate(options).map(|()| 0),
         Command::Clean => probetrace_tests::session::clean_leftovers().map(|()| 0),
+        Command::Internal(Internal::Empty) => bench::empty_main().map(|()| 0),
+        Command::Internal(Internal::Innocent) => bench::innocent_main().map(|()| 0),
         Command::Internal(Internal::Prober) => prober::main().map(|()| 0),
         Command::Internal(Internal::Target) => target::main().map(|()| 0),
     }

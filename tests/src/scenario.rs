@@ -172,6 +172,18 @@ pub fn demo() -> Scenario {
     demo
 }
 
+/// Many healthy probes without end, for the measurement of costs.
+pub fn busy() -> Scenario {
+    let mut busy = Scenario::new("busy", "twelve healthy probes a second", "none");
+    for number in 0..6 {
+        let readiness = Row { kind: Kind::Readiness, how: How::Tcp(PORT), ..http(0) };
+        let exec = Row { kind: Kind::Startup, ..command(&["true"], 0) };
+        let rows = [http(0), readiness, exec].map(|row| row.healthy().every(2).phase(300 * number));
+        busy = busy.pod(&format!("busy-{number}"), vec![answering(Answer::Status(200, 0))], rows.to_vec());
+    }
+    busy
+}
+
 impl Scenario {
     fn new(name: &'static str, about: &'static str, expected: &'static str) -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! Developer commands of probetrace. `cargo xtask --help` lists them.
 
+mod bench;
 mod build;
 mod command;
 mod demo;
@@ -44,11 +45,24 @@ enum Task {
         #[arg(long)]
         duration: Option<String>,
     },
+    /// Measure what the tracer costs (needs root)
+    #[command(subcommand)]
+    Bench(Bench),
     /// Provoke faults and compare the verdicts with the truth (needs root)
     Lab {
         #[command(flatten)]
         profile: Profile,
         /// Scenario names and options of `probetrace-lab lab` (try --help)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Each kernel program beside an empty one on the same hook; innocent traffic with and without the tracer
+    Events {
+        /// Options of `probetrace-lab bench events` (try --help)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
@@ -69,6 +83,7 @@ fn main() -> ExitCode {
         Task::Test { filter } => test::command(filter.as_deref()),
         Task::Tidy => tidy::command(),
         Task::Demo { duration } => demo::command(duration.as_deref()),
+        Task::Bench(Bench::Events { rest }) => bench::events(&rest),
         Task::Lab { profile, rest } => lab::command(profile.release, &rest),
     };
     done.unwrap_or_else(|error| {

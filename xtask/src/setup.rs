@@ -5,7 +5,7 @@
 mod apt;
 mod linker;
 mod rust;
-mod toolchain;
+pub mod toolchain;
 mod tools;
 
 use std::process::ExitCode;
