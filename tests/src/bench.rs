@@ -176,6 +176,6 @@ impl Bench<'_> {
 
     fn tracer(&self, round: u32) -> Result<Tracer> {
         let files: &Path = &self.session.folder.join(format!("bench-{round}"));
-        Tracer::start(&self.binary, &self.place.targets, &format!("pid:{}", self.place.prober), files)
+        Tracer::spawn(tracer::run_on(&self.binary, self.place.prober, &self.place.targets, self.options.way), files)
     }
 }

@@ -19,10 +19,21 @@ pub fn events(rest: &[String]) -> Result<ExitCode> {
     Err(lab::exec("bench", true, &arguments.chain(rest.iter().cloned()).collect::<Vec<_>>()))
 }
 
+/// As tracer/build.rs has it: `core` is then built already.
+const PROFILE: [(&str, &str); 7] = [
+    ("CARGO_PROFILE_RELEASE_LTO", "fat"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+    ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
+    ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "false"),
+    ("CARGO_PROFILE_RELEASE_DEBUG", "2"),
+    ("CARGO_PROFILE_RELEASE_STRIP", "none"),
+];
+
 /// As tracer/build.rs builds the tracer's own.
 fn empty_programs() -> Result<PathBuf> {
     let toolchain = KernelToolchain::read(&workspace::kernel_toolchain_file())?;
-    let folder = workspace::root().join("target/bpf-bench");
+    let folder = workspace::root().join("target/bpf");
     let mut cargo = Command::new(&toolchain.cargo);
     // Cargo's own settings of this very process would reach the other compiler.
     for (name, _) in std::env::vars_os() {
@@ -34,9 +45,7 @@ fn empty_programs() -> Result<PathBuf> {
     }
     cargo.current_dir(workspace::root()).env("RUSTC", &toolchain.rustc);
     cargo.env("RUSTFLAGS", format!("-C linker={} -C link-arg=--btf -C debuginfo=2", toolchain.linker.display()));
-    cargo.envs([("CARGO_PROFILE_RELEASE_LTO", "fat"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")]);
-    cargo.envs([("CARGO_PROFILE_RELEASE_PANIC", "abort"), ("CARGO_PROFILE_RELEASE_STRIP", "none")]);
-    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "2");
+    cargo.envs(PROFILE);
     if toolchain.bootstrap {
         cargo.env("RUSTC_BOOTSTRAP", "1");
     }

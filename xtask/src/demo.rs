@@ -25,7 +25,8 @@ pub fn command(duration: Option<&str>) -> Result<ExitCode> {
 }
 
 /// What a kubelet's process is called, alone or inside a distribution's one binary.
-const KUBELETS: &[&str] = &["kubelet", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s", "kubelite", "hyperkube"];
+/// rke2 and k0s run kubelet itself; tracer/src/prober/kubelet.rs looks more closely.
+const KUBELETS: &[&str] = &["kubelet", "hyperkube", "k3s-server", "k3s-agent", "kubelite"];
 
 /// The first process with such a name.
 fn kubelet() -> Option<u32> {

@@ -43,13 +43,18 @@ pub fn binary(told: Option<&Path>) -> Result<PathBuf> {
 
 /// `probetrace run` for the prober of a world; a run directory of its own lets it work beside another tracer.
 pub fn run(binary: &Path, world: &World, way: Way) -> Command {
+    run_on(binary, world.prober_pid(), &world.targets_file, way)
+}
+
+/// The same, where the world is in other hands.
+pub fn run_on(binary: &Path, prober: u32, targets: &Path, way: Way) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PROBETRACE_")) {
         command.env_remove(name);
     }
-    command.env("PROBETRACE_RUN_DIR", world.targets_file.with_file_name("tracer"));
-    let prober = format!("pid:{}", world.prober_pid());
-    command.args(["run", "--prober", &prober, "--way", way.name(), "--targets"]).arg(&world.targets_file);
+    command.env("PROBETRACE_RUN_DIR", targets.with_file_name("tracer"));
+    let prober = format!("pid:{prober}");
+    command.args(["run", "--prober", &prober, "--way", way.name(), "--targets"]).arg(targets);
     command
 }
 
@@ -59,9 +64,16 @@ impl Tracer {
     /// # Errors
     /// It ends or is not ready in time; its messages are in the error.
     pub fn start(binary: &Path, world: &World, way: Way, files: &Path) -> Result<Self> {
+        Self::spawn(run(binary, world, way), files)
+    }
+
+    /// Starts a command of [`run`] and waits the same way.
+    ///
+    /// # Errors
+    /// As [`Tracer::start`].
+    pub fn spawn(mut command: Command, files: &Path) -> Result<Self> {
         let (lines, messages) = (files.with_extension("jsonl"), files.with_extension("stderr"));
         let ready = files.with_extension("ready");
-        let mut command = run(binary, world, way);
         command.args(["-o", "json", "--ready-file"]).arg(&ready);
         command.stdin(Stdio::null()).stdout(File::create(&lines)?).stderr(File::create(&messages)?);
         let process = spawn(&mut command, Signal::TERM)?;

@@ -54,6 +54,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         inside: &[
+            "tracer/src/assemble",
             "tracer/src/attempt",
             "tracer/src/attribution/match",
             "tracer/src/event",
