@@ -33,6 +33,8 @@ pub struct Rust {
     pub tokens: Vec<Token>,
     /// True for files that hold only tests.
     pub is_test: bool,
+    /// Its `#[cfg(test)] mod name;`, as paths without `.rs`.
+    test_modules: Vec<String>,
 }
 
 /// A leaf of the syntax, groups opened.
@@ -57,7 +59,16 @@ impl Tree {
 
     pub fn of(files: Vec<File>) -> Result<Self> {
         let rust = files.iter().filter(|file| file.path.ends_with(".rs"));
-        let rust = rust.map(|file| Rust::parse(&file.path, &file.text)).collect::<Result<_>>()?;
+        let mut rust = rust.map(|file| Rust::parse(&file.path, &file.text)).collect::<Result<Vec<_>>>()?;
+        let of_tests: Vec<String> = rust.iter().flat_map(|file| file.test_modules.clone()).collect();
+        for file in rust.iter_mut().filter(|file| !file.is_test) {
+            let is_below = |module: &String| {
+                file.path.strip_prefix(module.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']))
+            };
+            if of_tests.iter().any(is_below) {
+                file.become_test();
+            }
+        }
         Ok(Tree { files, rust })
     }
 
@@ -77,13 +88,22 @@ impl Rust {
         let mut product = syn::parse_file(text).with_context(|| format!("{path} is no Rust"))?;
         let is_test =
             path.ends_with("/tests.rs") || path.split('/').rev().skip(1).any(|f| f == "tests") && !is_lab(path);
-        if is_test {
-            product.items.clear();
-        }
+        let test_modules = test_modules(path, &product);
         WithoutTests.visit_file_mut(&mut product);
         let mut tokens = Vec::new();
         flatten(product.to_token_stream(), &mut tokens);
-        Ok(Rust { path: path.to_owned(), text: text.to_owned(), product, tokens, is_test })
+        let mut rust = Rust { path: path.to_owned(), text: text.to_owned(), product, tokens, is_test, test_modules };
+        if is_test {
+            rust.become_test();
+        }
+        Ok(rust)
+    }
+
+    /// Nothing of it is product.
+    fn become_test(&mut self) {
+        self.is_test = true;
+        self.product.items.clear();
+        self.tokens.clear();
     }
 
     /// Every path of two or more names, `use` groups written out: line and `a::b::c`.
@@ -97,6 +117,20 @@ impl Rust {
 /// The crate `tests` is the lab: its src/ is a product like any other.
 fn is_lab(path: &str) -> bool {
     path.starts_with("tests/src/") && !path["tests/src/".len()..].contains("tests/")
+}
+
+/// Where the file's own test modules lie: beside lib.rs and main.rs, else in the folder of the file's name.
+fn test_modules(path: &str, file: &syn::File) -> Vec<String> {
+    let module = path.trim_end_matches(".rs");
+    let folder = match module.rsplit_once('/') {
+        Some((folder, "lib" | "main")) => folder,
+        _ => module,
+    };
+    let modules = file.items.iter().filter_map(|item| match item {
+        syn::Item::Mod(module) if module.content.is_none() && marks_test(&module.attrs) => Some(&module.ident),
+        _ => None,
+    });
+    modules.map(|name| format!("{folder}/{name}")).collect()
 }
 
 /// Takes out what is compiled for tests only.
@@ -226,6 +260,21 @@ mod tests {
         let rust = Rust::parse("a.rs", text).unwrap();
         let paths: Vec<_> = rust.paths().into_iter().map(|(_, path)| path).collect();
         assert_eq!(paths, ["std::fs", "std::time::Duration", "std::time::Instant", "tokio::spawn"]);
+    }
+
+    #[test]
+    fn a_module_that_is_declared_for_tests_is_one() {
+        let file = |path: &str, text: &str| File { path: path.into(), text: text.into() };
+        let files =
+            vec![file("a/src/b.rs", "#[cfg(test)] mod kit; mod c;"), file("a/src/b/kit.rs", "fn f() { x.unwrap() }")];
+        let tree = Tree::of(
+            vec![files, vec![file("a/src/b/c.rs", ""), file("a/src/b/kit/more.rs", "")]]
+                .into_iter()
+                .flatten()
+                .collect(),
+        );
+        let tests: Vec<_> = tree.unwrap().rust.iter().map(|file| file.is_test).collect();
+        assert_eq!(tests, [false, true, false, true]);
     }
 
     #[test]
