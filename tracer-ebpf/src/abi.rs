@@ -52,11 +52,12 @@ pub mod flag {
     pub const UNREADABLE: u32 = 2;
 }
 
-/// Indices into [`CpuState::stats`]. Each invocation of a hook counts once in `SEEN` and once in exactly one of
-/// `USED`, `FILTERED`, `RING_FULL`, `MAP_FULL` and `OVER_BUDGET`: the sums agree exactly (all are atomic).
+/// Indices into [`CpuState::stats`]. Each invocation of a hook counts either once in `FILTERED`, or once in `RELEVANT`
+/// and once in exactly one of `USED`, `RING_FULL`, `MAP_FULL` and `OVER_BUDGET`: the sums agree exactly (all are
+/// atomic). An invocation that is not about a probe costs one addition only.
 pub mod stat {
-    /// Hook invocations.
-    pub const SEEN: u32 = 0;
+    /// Hook invocations that were not filtered.
+    pub const RELEVANT: u32 = 0;
     /// Invocations that put an event into the ring or changed what is kept of a watched socket or process.
     pub const USED: u32 = 1;
     /// Invocations that were not about a probe.

@@ -36,7 +36,7 @@ impl Cpu {
     }
 }
 
-/// Runs a hook's body and counts the invocation: once as seen, once by its outcome.
+/// Runs a hook's body and counts the invocation by its outcome.
 #[inline(always)]
 pub fn hook(body: impl FnOnce(Cpu) -> Outcome) {
     if setting!(abi_version) != ABI_VERSION {
@@ -44,8 +44,10 @@ pub fn hook(body: impl FnOnce(Cpu) -> Outcome) {
     }
     let Some(state) = CPUS.get_ptr_mut(0) else { return };
     let cpu = Cpu(state);
-    cpu.count(stat::SEEN);
     let outcome = body(cpu);
+    if outcome != stat::FILTERED {
+        cpu.count(stat::RELEVANT);
+    }
     cpu.count(outcome);
 }
 

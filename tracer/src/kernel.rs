@@ -102,6 +102,10 @@ impl Kernel {
     /// # Errors
     /// Every [`StartError`]. A hook that is not essential is no error: see [`Self::hooks`].
     pub fn start(config: &Config) -> Result<Self, StartError> {
+        let missing = features::missing_capabilities();
+        if !missing.is_empty() {
+            return Err(StartError::Privilege(missing));
+        }
         tracefs::with(|tracefs| Self::start_with(config, tracefs))?
     }
 
@@ -113,7 +117,9 @@ impl Kernel {
         }
         let ready_ns = now_ns();
         let runtimes: Vec<_> = config.runtimes.iter().map(|name| comm(name)).collect();
-        Maps::set_keys(&mut control.maps.runtimes, &runtimes);
+        if Maps::set_keys(&mut control.maps.runtimes, &runtimes) > 0 {
+            tracing::warn!("too many names of container runtimes: only the first 64 are known");
+        }
         control.set_probers(&config.probers).map_err(|why| StartError::Hook { name: hooks::SET_STATE, why })?;
         let stopper = Stopper::new().map_err(|error| StartError::Load(error.to_string()))?;
         let control = Arc::new(Mutex::new(control));

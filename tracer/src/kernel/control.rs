@@ -100,7 +100,9 @@ impl Control {
 
     /// Makes these the probers, attaches to their cgroups, decides the way anew where those changed.
     pub fn set_probers(&mut self, pids: &[u32]) -> Result<(), String> {
-        Maps::set_keys(&mut self.maps.probers, pids);
+        if Maps::set_keys(&mut self.maps.probers, pids) > 0 {
+            tracing::warn!("more probers than can be followed: only 64 of {} are", pids.len());
+        }
         let folders: Vec<_> = pids.iter().map(|pid| cgroup2::folder_of(*pid)).collect();
         let plan = cgroup2::plan(&folders);
         if plan.bytes == self.folders && !self.folders.is_empty() {

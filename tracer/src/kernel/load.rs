@@ -32,10 +32,6 @@ pub(super) struct Loaded {
 
 /// Checks what can be checked, loads the object with this kernel's offsets, loads every program.
 pub(super) fn load(config: &Config, tracefs: &Path) -> Result<Loaded, StartError> {
-    let missing = features::missing_capabilities();
-    if !missing.is_empty() {
-        return Err(StartError::Privilege(missing));
-    }
     if let Some(mode) = features::confidential_lockdown() {
         return Err(StartError::Lockdown(mode));
     }

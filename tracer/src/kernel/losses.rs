@@ -16,7 +16,7 @@ pub(super) fn losses(control: &Control, at_ns: u64, undecodable: u64) -> Losses 
     let of = |index: u32| sums.get(index as usize).copied().unwrap_or(0);
     Losses {
         at_ns,
-        seen: of(stat::SEEN),
+        seen: of(stat::RELEVANT) + of(stat::FILTERED),
         used: of(stat::USED),
         filtered: of(stat::FILTERED),
         ring_full: of(stat::RING_FULL),
