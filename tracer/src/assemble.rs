@@ -1,25 +1,18 @@
 //! An attempt, its stages and its verdict to the record that leaves the middle. Pure.
 
-mod error;
 mod id;
 mod probe;
 
 use crate::{
-    attempt::facts::Attempt,
+    attempt::{facts::Attempt, stages, words},
     attribution::spec::{ProbeSpec, SpecSource},
     input::{Clock, Start},
-    record::{AttemptRecord, ProberRecord, SCHEMA, StageRecord, Verdict},
+    record::{AttemptRecord, ProberRecord, SCHEMA, Verdict},
 };
 
 /// The record of `attempt`. `clock` is the newest reading: a stepped wall clock shows in later records only.
-pub fn assemble(
-    attempt: &Attempt,
-    stages: Vec<StageRecord>,
-    verdict: Verdict,
-    start: &Start,
-    clock: &Clock,
-) -> AttemptRecord {
-    let latency_ns = attempt.ended_ns.saturating_sub(attempt.began_ns);
+pub fn assemble(attempt: &Attempt, verdict: Verdict, start: &Start, clock: &Clock) -> AttemptRecord {
+    let (stages, unaccounted_ns) = stages::stages(attempt);
     AttemptRecord {
         schema: SCHEMA,
         id: id::of(start, attempt.number),
@@ -33,28 +26,12 @@ pub fn assemble(
         spec_source: attempt.spec_source.map(|source| source_name(source).into()),
         ambiguous: attempt.ambiguous.iter().map(full_name).collect(),
         outcome: attempt.outcome,
-        error: error::text(attempt),
-        latency_ns,
-        unaccounted_ns: unaccounted(&stages, latency_ns),
+        error: words::error_text(attempt),
+        latency_ns: attempt.ended_ns.saturating_sub(attempt.began_ns),
+        unaccounted_ns,
         stages,
         verdict,
     }
-}
-
-/// What of the latency lies in no stage. Stages follow each other; where they should overlap, no time counts twice.
-fn unaccounted(stages: &[StageRecord], latency_ns: u64) -> u64 {
-    let mut spans: Vec<_> = stages
-        .iter()
-        .map(|stage| (stage.start_ns, stage.start_ns.saturating_add(stage.duration_ns).min(latency_ns)))
-        .collect();
-    spans.sort_unstable();
-    let mut covered = 0u64;
-    let mut upto = 0;
-    for (from, to) in spans {
-        covered += to.saturating_sub(from.max(upto));
-        upto = upto.max(to);
-    }
-    latency_ns.saturating_sub(covered)
 }
 
 fn source_name(source: SpecSource) -> &'static str {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     assemble::assemble,
-    attempt::{Counters, Limits, Request, Tracker, stages, tracker::Output as TrackerOutput},
+    attempt::{Counters, Limits, Request, Tracker, tracker::Output as TrackerOutput},
     clock::rfc3339,
     input::{Clock, Input, Start},
     record::{NodeRecord, Record, SCHEMA},
@@ -59,8 +59,7 @@ impl Middle {
                 TrackerOutput::Targets(targets) => Output::Targets(targets),
                 TrackerOutput::Closed(attempt) => {
                     let judged = verdict::judge(&attempt, &verdict::Context { start, clock: self.clock });
-                    let (stages, _) = stages::stages(&attempt);
-                    let record = assemble(&attempt, stages, judged, start, &self.clock);
+                    let record = assemble(&attempt, judged, start, &self.clock);
                     Output::Record(Record::Attempt(Box::new(record)))
                 }
             });
