@@ -109,7 +109,8 @@ fn fd_exhausted(view: &View<'_>) -> Finding {
         return Finding::lost("the server's descriptors are not known to be used up");
     };
     let queued = view.child(target).is_some_and(|child| child.inode == 0);
-    if !queued && !(view.unanswered().is_some() && is_full(view)) {
+    let dropped = view.unanswered().is_some() && is_full(view);
+    if !queued && !dropped {
         return Finding::lost("the connection does not wait for accept");
     }
     let who = look::owner_name(target);

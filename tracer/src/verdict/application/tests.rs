@@ -1,6 +1,7 @@
 use super::Cause;
 use crate::{
     attempt::facts::Attempt,
+    observation::Observation,
     record::{
         Confidence::{Likely, Proven, Unknown},
         Outcome,
@@ -8,7 +9,9 @@ use crate::{
     verdict::testing::*,
 };
 
-fn timeout(looks: Vec<crate::observation::Observation>) -> Attempt {
+type Change = fn(Observation) -> Observation;
+
+fn timeout(looks: Vec<Observation>) -> Attempt {
     Attempt { looks, ..net(Outcome::Timeout, 1000, connected()) }
 }
 
@@ -35,7 +38,7 @@ fn one_look_is_not_enough() {
 
 #[test]
 fn a_rival_that_cannot_be_excluded_is_named() {
-    let cases: [(&str, fn(crate::observation::Observation) -> crate::observation::Observation); 6] = [
+    let cases: [(&str, Change); 6] = [
         ("application_stopped", |seen| with(seen, |side| side.owner.as_mut().unwrap().threads[1].state = 'T')),
         ("blocked_on_io", |seen| with(seen, |side| side.owner.as_mut().unwrap().threads[1].state = 'D')),
         ("cpu_starved", |seen| with(seen, |side| side.owner.as_mut().unwrap().threads[0].state = 'R')),
