@@ -9,6 +9,7 @@ pub mod tcp;
 
 use std::{
     io::{BufRead, Write},
+    path::Path,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -65,7 +66,10 @@ pub fn main() -> Result<()> {
     if lines.next().transpose()?.is_none() {
         return Ok(());
     }
-    run(plan, std::io::stdout().lock())
+    run(plan, std::io::stdout().lock())?;
+    // A kubelet does not end with its last probe: what it left in the kernel stays until we are told to go.
+    lines.next();
+    Ok(())
 }
 
 /// Runs the plan until every worker made its attempts; log lines go to `log` as each attempt ends.
@@ -94,7 +98,7 @@ pub fn run(plan: Plan, mut log: impl Write) -> Result<()> {
 
 /// First attempt after the phase, then a grid; ticks that come while an attempt runs collapse into one (Go's Ticker has
 /// a buffer of 1), so a long attempt is followed at once by the next and then the grid again.
-fn worker(probe: &Probe, state: &std::path::Path, start: Instant, lines: &mpsc::SyncSender<Entry>) {
+fn worker(probe: &Probe, state: &Path, start: Instant, lines: &mpsc::SyncSender<Entry>) {
     let period = Duration::from_millis(probe.period_ms.max(1));
     let grid = start + Duration::from_millis(probe.phase_ms);
     let mut next = grid;
@@ -110,31 +114,40 @@ fn worker(probe: &Probe, state: &std::path::Path, start: Instant, lines: &mpsc::
     }
 }
 
-fn attempt(probe: &Probe, state: &std::path::Path, number: u32) -> Entry {
-    let started_wall_ns = clock::wall_ns();
-    let started_ns = clock::mono_ns();
-    let mut tries = 0;
-    let (end, ended_ns) = loop {
+fn attempt(probe: &Probe, state: &Path, number: u32) -> Entry {
+    let mut tries = 1;
+    let Tried { mut end, began_ns: started_ns, mut ended_ns } = one_try(probe, state);
+    let started_wall_ns = clock::wall_ns() - i64::try_from(clock::mono_ns() - started_ns).unwrap_or(0);
+    while end.outcome == Outcome::Error && tries < MAX_TRIES {
         tries += 1;
-        let (end, ended_ns) = one_try(probe, state);
-        if end.outcome != Outcome::Error || tries == MAX_TRIES {
-            break (end, ended_ns);
-        }
-    };
+        Tried { end, ended_ns, .. } = one_try(probe, state);
+    }
     let latency_ns = ended_ns.saturating_sub(started_ns);
     let (outcome, text) = (end.outcome, end.text);
     Entry { probe: probe.key(), number, started_ns, started_wall_ns, latency_ns, outcome, text, tries }
 }
 
-/// The try's end, and when it was decided: close() comes after it and may block for up to 1 s (SO_LINGER).
-fn one_try(probe: &Probe, state: &std::path::Path) -> (End, u64) {
+/// One try. What comes before `began_ns` and after `ended_ns` is the prober's own: files of exec, and close(), which may
+/// block for up to 1 s (SO_LINGER).
+#[derive(Debug)]
+pub struct Tried {
+    /// How it ended.
+    pub end: End,
+    /// Before the first connect or spawn, CLOCK_MONOTONIC.
+    pub began_ns: u64,
+    /// When the outcome was decided.
+    pub ended_ns: u64,
+}
+
+fn one_try(probe: &Probe, state: &Path) -> Tried {
     let timeout = Duration::from_millis(probe.timeout_ms);
-    match &probe.handler {
+    let began_ns = clock::mono_ns();
+    let (end, ended_ns) = match &probe.handler {
         Handler::Http { to, path } => http::probe(*to, path, timeout, probe.dial_outlives_timeout),
         Handler::Tcp { to } => tcp::probe(*to, timeout),
         Handler::Exec { argv, container_id, cgroup_procs } => {
-            let end = exec::probe(state, &exec::Command { argv, container_id, cgroup_procs }, timeout);
-            (end, clock::mono_ns())
+            return exec::probe(state, &exec::Command { argv, container_id, cgroup_procs }, timeout);
         }
-    }
+    };
+    Tried { end, began_ns, ended_ns }
 }

@@ -115,12 +115,12 @@ pub struct Talker {
 }
 
 impl Talker {
-    /// Starts our own program's internal command `role`.
+    /// Starts the internal command `role` of our own program, which has this name or is a link to it.
     ///
     /// # Errors
     /// As [`spawn`].
-    pub fn start(role: &str) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    pub fn start(program: &Path, role: &str) -> Result<Self> {
+        let mut command = Command::new(program);
         command.args(["internal", role]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = spawn(&mut command, Signal::KILL)?;
         let (input, output) = process.pipes()?;

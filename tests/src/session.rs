@@ -48,7 +48,7 @@ impl Session {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         fs::write(folder.join("owner"), start_time(std::process::id()).unwrap_or_default())?;
         let own = std::env::current_exe()?;
-        for program in ["runc", "burn"] {
+        for program in ["runc", "burn", "kubelet"] {
             std::os::unix::fs::symlink(&own, bin.join(program)).with_context(|| format!("link {program}"))?;
         }
         Ok(Self { name, folder, hierarchies: cgroup::hierarchies()?, ended: Mutex::new(false) })

@@ -129,9 +129,10 @@ impl Run<'_> {
         let mut world = World::build(self.session, self.scenario, self.number, self.options.way)?;
         let noise = self.noise(&world)?;
         let files = self.session.folder.join(format!("run-{}-{}", self.scenario.name, self.number));
-        let tracer = Tracer::start(binary, &world, self.options.way, &files)?;
+        let mut tracer = Tracer::start(binary, &world, self.options.way, &files)?;
         world.go()?;
         let entries = world.all_entries(self.scenario)?;
+        tracer.wait_told(entries.len());
         let seen = tracer.stop();
         drop(noise);
         let faulty: Vec<String> =

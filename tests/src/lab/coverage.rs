@@ -75,9 +75,10 @@ pub fn run(options: &Options, session: impl FnOnce() -> Result<Arc<Session>>) ->
     let mut world = World::build(&session, &scenario, 1, options.way)?;
     let noise = if options.noise > 0 { Some(start_noise(&world, options.noise)?) } else { None };
     let files = session.folder.join("coverage");
-    let tracer = Tracer::start(&binary, &world, options.way, &files)?;
+    let mut tracer = Tracer::start(&binary, &world, options.way, &files)?;
     world.go()?;
     let entries = world.all_entries(&scenario)?;
+    tracer.wait_told(entries.len());
     let seen = tracer.stop();
     drop(noise);
     if let Some(keep) = &options.keep {

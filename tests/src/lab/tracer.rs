@@ -16,7 +16,8 @@ use super::world::{Way, World};
 use crate::process::{Owned, spawn};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// A verdict may stay open for 4 s past its deadline.
+/// A verdict may stay open for 4 s past its deadline, and is written a moment later.
+const VERDICT_LIMIT: Duration = Duration::from_secs(6);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// `probetrace run`, attached.
@@ -99,6 +100,18 @@ impl Tracer {
     /// What it said on its standard error.
     pub fn messages(&self) -> String {
         fs::read_to_string(&self.messages).unwrap_or_default()
+    }
+
+    /// Waits until it has told as much as the prober made, or as long as a verdict may stay open.
+    pub fn wait_told(&mut self, attempts: usize) {
+        let deadline = Instant::now() + VERDICT_LIMIT;
+        let told = |path: &Path| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            text.lines().filter(|line| line.starts_with("{\"type\":\"attempt\"")).count()
+        };
+        while told(&self.lines) < attempts && Instant::now() < deadline && self.process.ended().is_none() {
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Ends it with SIGINT and reads what it saw.

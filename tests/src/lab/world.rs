@@ -88,7 +88,8 @@ impl World {
         let plan =
             Plan { state: session.folder.clone(), probes: probes.iter().map(|(probe, _)| probe.clone()).collect() };
         let place = Place { netns: Some(node_netns.clone()), cgroup_procs: prober_cgroup(session, number, way)? };
-        let mut prober = Talker::start("prober")?;
+        // A tracer applies the kubelet's rules (retries, errors) to what has the kubelet's name.
+        let mut prober = Talker::start(&session.folder.join("bin/kubelet"), "prober")?;
         prober.say(&serde_json::to_string(&ProberPlan { place, plan })?)?;
         let (prober, prober_input, prober_log) = prober.into_parts();
         let addresses = pods.iter().map(|(_, identity)| identity.ips[0]).collect();
@@ -111,7 +112,7 @@ impl World {
         writeln!(self.prober_input, "go").context("the prober has ended")
     }
 
-    /// Next line of the prober's log; `None` when it has made all attempts. Takes the scenario's steps that are due.
+    /// Next line of the prober's log; `None` when it has ended. Takes the scenario's steps that are due.
     ///
     /// # Errors
     /// The log is broken, or a step failed.
@@ -127,18 +128,18 @@ impl World {
         Ok(Some(entry))
     }
 
-    /// The whole log of a prober that ends by itself.
+    /// The log of a prober that makes a bounded number of attempts.
     ///
     /// # Errors
     /// As [`Self::next_entry`], or attempts are missing.
     pub fn all_entries(&mut self, scenario: &Scenario) -> Result<Vec<Entry>> {
         let expected: u32 = self.probes.iter().map(|(_, row)| row.attempts).sum();
         let mut entries = Vec::new();
-        while let Some(entry) = self.next_entry(scenario)? {
+        while entries.len() < expected as usize {
+            let Some(entry) = self.next_entry(scenario)? else {
+                bail!("the prober ended after {} of {expected} attempts", entries.len());
+            };
             entries.push(entry);
-        }
-        if entries.len() != expected as usize {
-            bail!("the prober ended after {} of {expected} attempts", entries.len());
         }
         Ok(entries)
     }
@@ -200,7 +201,7 @@ impl Builder<'_> {
                 .join(&id);
             let cgroup_procs = self.session.make(|| cgroup::create(&self.session.hierarchies, &path))?;
             let in_pod = Place { netns: Some(netns::file(&name)), cgroup_procs: cgroup_procs.clone() };
-            let mut target = Talker::start("target")?;
+            let mut target = Talker::start(&std::env::current_exe()?, "target")?;
             let plan = TargetPlan { place: in_pod, servers: container.servers.clone() };
             target.say(&serde_json::to_string(&plan)?).with_context(|| format!("target {}", pod.name))?;
             if let Some(cpus) = pod.cpus {

@@ -17,8 +17,8 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid},
 };
 
-use super::{End, dial::wait};
-use crate::{plan::Outcome, runc::ProcessSpec};
+use super::{End, Tried, dial::wait};
+use crate::{clock, plan::Outcome, runc::ProcessSpec};
 
 /// What to run where.
 #[derive(Clone, Copy, Debug)]
@@ -34,21 +34,27 @@ pub struct Command<'a> {
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// One try. A command that can't be started is an error, which the kubelet tries again.
-pub fn probe(state: &Path, command: &Command<'_>, timeout: Duration) -> End {
-    match run(state, command, timeout) {
-        Ok(end) => end,
-        Err(error) => End::new(Outcome::Error, format!("rpc error: code = Unknown desc = {error:#}")),
-    }
-}
-
-fn run(state: &Path, command: &Command<'_>, timeout: Duration) -> Result<End> {
+pub fn probe(state: &Path, command: &Command<'_>, timeout: Duration) -> Tried {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let files = Files {
         spec: state.join(format!("runc-process{number}")),
         pid: state.join(format!("{number}.pid")),
         log: state.join(format!("{number}.log")),
     };
-    let (pid, mut output) = start(state, &files, command)?;
+    let spec = ProcessSpec { args: command.argv.to_vec(), cgroup_procs: command.cgroup_procs.to_vec() };
+    let written = serde_json::to_vec(&spec).map_err(Into::into).and_then(|spec| Ok(fs::write(&files.spec, spec)?));
+    let began_ns = clock::mono_ns();
+    match written.and_then(|()| run(state, &files, command, timeout)) {
+        Ok((end, ended_ns)) => Tried { end, began_ns, ended_ns },
+        Err(error) => {
+            let end = End::new(Outcome::Error, format!("rpc error: code = Unknown desc = {error:#}"));
+            Tried { end, began_ns, ended_ns: clock::mono_ns() }
+        }
+    }
+}
+
+fn run(state: &Path, files: &Files, command: &Command<'_>, timeout: Duration) -> Result<(End, u64)> {
+    let (pid, mut output) = start(state, files, command)?;
     let exited = pidfd_open(pid, PidfdFlags::empty()).context("pidfd_open")?;
     let in_time = wait(&exited, PollFlags::IN, Instant::now() + timeout);
     if !in_time {
@@ -65,12 +71,14 @@ fn run(state: &Path, command: &Command<'_>, timeout: Duration) -> Result<End> {
     let mut text = Vec::new();
     let _ = output.by_ref().take(10 * 1024).read_to_end(&mut text);
     let _ = std::io::copy(&mut output, &mut std::io::sink());
+    let ended_ns = clock::mono_ns();
     let text = String::from_utf8_lossy(&text).into_owned();
     if !in_time {
-        return Ok(End::new(Outcome::Timeout, format!("command {:?} timed out", command.argv.join(" "))));
+        let end = End::new(Outcome::Timeout, format!("command {:?} timed out", command.argv.join(" ")));
+        return Ok((end, ended_ns));
     }
     let passed = status.and_then(|status| status.exit_status()) == Some(0);
-    Ok(End::new(if passed { Outcome::Success } else { Outcome::Failure }, text))
+    Ok((End::new(if passed { Outcome::Success } else { Outcome::Failure }, text), ended_ns))
 }
 
 struct Files {
@@ -88,8 +96,6 @@ impl Drop for Files {
 }
 
 fn start(state: &Path, files: &Files, command: &Command<'_>) -> Result<(Pid, ChildStdout)> {
-    let spec = ProcessSpec { args: command.argv.to_vec(), cgroup_procs: command.cgroup_procs.to_vec() };
-    fs::write(&files.spec, serde_json::to_vec(&spec)?).context("process spec")?;
     let mut helper = Program::new(state.join("bin/runc"))
         .arg("--root")
         .arg(state)

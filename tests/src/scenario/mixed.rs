@@ -44,12 +44,12 @@ fn two_on_one_url() -> Scenario {
 }
 
 fn noise() -> Scenario {
-    let refused = Row { how: How::Http(8081, "/"), ..http(5) };
     let mut scenario =
         Scenario::new("noise", "2 000 unrelated connections a second beside a failing probe", "not_listening")
             .fails(Outcome::Failure)
             .rival("none")
-            .pod("noisy", vec![answering(OK)], vec![refused, readiness("/", 5)]);
+            .pod("noisy", vec![answering(OK)], vec![readiness("/", 5)])
+            .pod("refused", vec![], vec![http(5)]);
     scenario.noise_per_s = 2000;
     scenario
 }
