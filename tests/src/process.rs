@@ -115,11 +115,19 @@ pub struct Talker {
 }
 
 impl Talker {
-    /// Starts the internal command `role` of our own program, which has this name or is a link to it.
+    /// Starts our own program's internal command `role`.
     ///
     /// # Errors
     /// As [`spawn`].
-    pub fn start(program: &Path, role: &str) -> Result<Self> {
+    pub fn start(role: &str) -> Result<Self> {
+        Self::start_as(&std::env::current_exe()?, role)
+    }
+
+    /// The same by a link to our program, whose name the process gets.
+    ///
+    /// # Errors
+    /// As [`spawn`].
+    pub fn start_as(program: &Path, role: &str) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["internal", role]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = spawn(&mut command, Signal::KILL)?;

@@ -89,7 +89,7 @@ impl World {
             Plan { state: session.folder.clone(), probes: probes.iter().map(|(probe, _)| probe.clone()).collect() };
         let place = Place { netns: Some(node_netns.clone()), cgroup_procs: prober_cgroup(session, number, way)? };
         // A tracer applies the kubelet's rules (retries, errors) to what has the kubelet's name.
-        let mut prober = Talker::start(&session.folder.join("bin/kubelet"), "prober")?;
+        let mut prober = Talker::start_as(&session.folder.join("bin/kubelet"), "prober")?;
         prober.say(&serde_json::to_string(&ProberPlan { place, plan })?)?;
         let (prober, prober_input, prober_log) = prober.into_parts();
         let addresses = pods.iter().map(|(_, identity)| identity.ips[0]).collect();
@@ -201,7 +201,7 @@ impl Builder<'_> {
                 .join(&id);
             let cgroup_procs = self.session.make(|| cgroup::create(&self.session.hierarchies, &path))?;
             let in_pod = Place { netns: Some(netns::file(&name)), cgroup_procs: cgroup_procs.clone() };
-            let mut target = Talker::start(&std::env::current_exe()?, "target")?;
+            let mut target = Talker::start("target")?;
             let plan = TargetPlan { place: in_pod, servers: container.servers.clone() };
             target.say(&serde_json::to_string(&plan)?).with_context(|| format!("target {}", pod.name))?;
             if let Some(cpus) = pod.cpus {
