@@ -31,6 +31,9 @@ pub fn command(filter: Option<&str>) -> Result<ExitCode> {
     }
     summary.add("tests", or_failed(libtest::run(filter)));
     summary.add("lab", or_failed(lab::run(filter)));
+    if let Some(filter) = filter.filter(|_| summary.is_empty()) {
+        anyhow::bail!("no test and no scenario has `{filter}` in its name");
+    }
     let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     let allowed = Allowed::read()?;
     let (text, green) = summary.render(&allowed, ci);

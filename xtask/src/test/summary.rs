@@ -22,6 +22,11 @@ impl Summary {
         self.steps.push((step, counts));
     }
 
+    /// Nothing ran.
+    pub fn is_empty(&self) -> bool {
+        self.steps.iter().all(|(_, counts)| *counts == Counts::default())
+    }
+
     /// All of it, ending with `N passed, N failed, N skipped`, and whether this is green.
     pub fn render(&self, allowed: &Allowed, ci: bool) -> (String, bool) {
         let mut lines = Vec::new();
