@@ -26,8 +26,12 @@ use feed::KernelMessage;
 
 /// Events that are put into order at one time.
 const REORDER_EVENTS: usize = 65_536;
-/// Between two readings of the loss counters.
-const LOSSES_EVERY_NS: u64 = 1_000_000_000;
+/// Between two readings of the loss counters: a verdict waits for the next.
+const LOSSES_EVERY_NS: u64 = 200_000_000;
+/// Between two rounds of housekeeping.
+const HOUSE_EVERY_NS: u64 = 1_000_000_000;
+/// How long, after being asked to stop, the evidence of open attempts is waited for.
+const LINGER: Duration = Duration::from_millis(400);
 /// Between two readings of the clocks, and two health records.
 const CLOCK_EVERY_NS: u64 = 10_000_000_000;
 /// Messages taken at once.
@@ -93,6 +97,7 @@ pub struct Pipeline<N> {
     recording_failed: u64,
     next_losses_ns: u64,
     next_clock_ns: u64,
+    next_house_ns: u64,
     last_tick_ns: u64,
 }
 
@@ -114,6 +119,7 @@ impl<N: Node> Pipeline<N> {
             recording_failed: 0,
             next_losses_ns: now_ns,
             next_clock_ns: now_ns + CLOCK_EVERY_NS,
+            next_house_ns: now_ns + HOUSE_EVERY_NS,
             last_tick_ns: 0,
         };
         pipeline.feed(&Input::Start(start));
@@ -127,11 +133,12 @@ impl<N: Node> Pipeline<N> {
         let mut every = tokio::time::interval(Duration::from_millis(200));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            self.keep_house();
             tokio::select! {
                 biased;
                 () = &mut stop => return Ended::Asked,
                 Some(update) = feeds.specs.recv() => self.feed(&Input::Specs(update)),
-                Some(observation) = feeds.observations.recv() => self.feed(&Input::Observation(observation)),
+                Some(observation) = feeds.observations.recv() => self.observe(observation),
                 count = feeds.kernel.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
                         return Ended::KernelGone;
@@ -142,11 +149,27 @@ impl<N: Node> Pipeline<N> {
                 }
                 _ = every.tick() => {}
             }
-            self.keep_house();
             match self.outlets.sink.as_ref().and_then(Background::ending) {
                 Some(Ending::Quit) => return Ended::Asked,
                 Some(Ending::ClosedPipe) => return Ended::ClosedPipe,
                 None => {}
+            }
+        }
+    }
+
+    /// After a stop was asked for: lets looks answer and deadlines pass that are due now, so that what ended just before
+    /// is judged by its evidence. At most [`LINGER`].
+    pub async fn linger(&mut self, feeds: &mut Feeds) {
+        let until = tokio::time::sleep(LINGER);
+        tokio::pin!(until);
+        while self.middle.counters().open > 0 {
+            self.keep_house();
+            tokio::select! {
+                biased;
+                () = &mut until => return,
+                Some(observation) = feeds.observations.recv() => self.observe(observation),
+                Some(message) = feeds.kernel.recv() => self.take(message),
+                else => return,
             }
         }
     }
@@ -157,7 +180,7 @@ impl<N: Node> Pipeline<N> {
             self.take(message);
         }
         while let Ok(observation) = feeds.observations.try_recv() {
-            self.feed(&Input::Observation(observation));
+            self.observe(observation);
         }
         let now_ns = clock::mono_now_ns();
         self.reorder.drain(&mut self.ordered);
@@ -201,7 +224,7 @@ impl<N: Node> Pipeline<N> {
     /// A tick only where somebody waits for it: an idle node's recording stays small.
     fn tick(&mut self, now_ns: u64) {
         let is_due = self.middle.next_deadline().is_some_and(|deadline_ns| deadline_ns <= now_ns);
-        if is_due || now_ns >= self.last_tick_ns + LOSSES_EVERY_NS {
+        if is_due || now_ns >= self.last_tick_ns + HOUSE_EVERY_NS {
             self.last_tick_ns = now_ns;
             self.feed(&Input::Tick { now_ns });
         }
@@ -214,11 +237,19 @@ impl<N: Node> Pipeline<N> {
         for output in outputs.drain(..) {
             match output {
                 Output::Record(record) => self.emit(record),
-                Output::Ask(request) => self.looks_dropped += u64::from(!self.node.ask(request)),
+                Output::Ask(request) => {
+                    if !self.node.ask(request) {
+                        self.looks_dropped += 1;
+                    }
+                }
                 Output::Targets(targets) => self.targets_dropped = self.node.set_targets(&targets) as u64,
             }
         }
         self.outputs = outputs;
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        self.feed(&Input::Observation(observation));
     }
 
     fn emit(&self, record: Record) {

@@ -40,7 +40,7 @@ pub fn join(open: &Open, sock: &Sock, at_ns: u64, rules: Rules, connections: usi
     if open.connections().len() < connections && is_grpc_again(open, at_ns) {
         return Some(Join::SameTry);
     }
-    let may_retry = rules.is_kubelet && open.tries.len() < MAX_TRIES;
+    let may_retry = open.tries.len() < MAX_TRIES;
     (may_retry && is_retry(open, last, at_ns, rules)).then_some(Join::NextTry)
 }
 

@@ -85,6 +85,9 @@ async fn run(
     pipeline.take_waiting(&mut feeds);
     let ready = args.ready_file.as_deref().map(ReadyFile::write).transpose()?;
     let ended = pipeline.run(&mut feeds, stop).await;
+    if ended == Ended::Asked {
+        pipeline.linger(&mut feeds).await;
+    }
     feeder.stop();
     pipeline.finish(&mut feeds).await;
     feeder.join();

@@ -8,7 +8,7 @@ use crate::{
     record::{AttemptsRecord, Record},
 };
 
-use super::{CLOCK_EVERY_NS, LOSSES_EVERY_NS, Node, Pipeline};
+use super::{CLOCK_EVERY_NS, HOUSE_EVERY_NS, LOSSES_EVERY_NS, Node, Pipeline};
 
 /// How long a slow output may take at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,10 +18,18 @@ impl<N: Node> Pipeline<N> {
         let now_ns = clock::mono_now_ns();
         if now_ns >= self.next_losses_ns {
             self.next_losses_ns = now_ns + LOSSES_EVERY_NS;
+            self.read_losses(now_ns);
+        }
+        if now_ns >= self.next_house_ns {
+            self.next_house_ns = now_ns + HOUSE_EVERY_NS;
             if let Some(probers) = self.node.housekeeping(self.middle.counters().unattributed) {
                 self.feed(&Input::Probers { at_ns: now_ns, probers });
             }
-            self.read_losses(now_ns);
+            if let Some(writer) = &mut self.outlets.recording
+                && let Err(error) = writer.flush()
+            {
+                tracing::error!("the recording: {error}");
+            }
         }
         if now_ns >= self.next_clock_ns {
             self.next_clock_ns = now_ns + CLOCK_EVERY_NS;

@@ -23,9 +23,6 @@ pub fn commands(candidates: Vec<Candidate>, exec: &Exec) -> Vec<Candidate> {
 
 /// The attempt that goes on with this try: the kubelet runs the command again right after an error.
 pub fn retried(core: &Core, candidates: &[Candidate], spawned_ns: u64) -> Option<Key> {
-    if !core.is_kubelet {
-        return None;
-    }
     let rules = core.rules();
     let fits = core.opens.iter().filter(|(_, open)| {
         let same = open.candidates.iter().any(|candidate| candidates.contains(candidate));

@@ -31,7 +31,7 @@ pub(super) fn decide(open: &Open, run: &Run, rules: Rules) -> Ruling {
         });
     }
     if run.exec_ns == 0
-        && let Some(decision) = not_started(open, run, rules)
+        && let Some(decision) = not_started(open, run)
     {
         return Ruling::Is(decision);
     }
@@ -66,7 +66,7 @@ fn timeout_seen(open: &Open, run: &Run, by_runtime: bool) -> Option<u64> {
 }
 
 /// The helper is gone and the command never came.
-fn not_started(open: &Open, run: &Run, rules: Rules) -> Option<Decision> {
+fn not_started(open: &Open, run: &Run) -> Option<Decision> {
     let helper = run.helper_exit.as_ref()?;
     let gone = open.live == 0;
     let failed = helper.status != 0;
@@ -79,7 +79,6 @@ fn not_started(open: &Open, run: &Run, rules: Rules) -> Option<Decision> {
     match (failed, seen_end) {
         (false, Some(exit)) if exit.status == 0 => Some(Decision::new(Outcome::Success, last_ns)),
         (false, None) => None,
-        _ if rules.is_kubelet => Some(Decision::failure(last_ns).retriable(Outcome::Error, EXEC_RETRY_NS)),
-        _ => Some(Decision::failure(last_ns)),
+        _ => Some(Decision::failure(last_ns).retriable(Outcome::Error, EXEC_RETRY_NS)),
     }
 }

@@ -62,13 +62,11 @@ impl Http<'_> {
         let ended_ns = self.connection.reset_ns;
         let window_ns = self.view.retry_window_ns;
         match self.status {
-            Some(status) if self.view.rules.is_kubelet => {
-                Decision::failure(ended_ns).retriable(outcome_of(status), window_ns)
-            }
-            None if self.tls && self.is_answered() && self.view.rules.is_kubelet => {
+            Some(status) => Decision::failure(ended_ns).retriable(outcome_of(status), window_ns),
+            None if self.tls && self.is_answered() => {
                 Decision::failure(ended_ns).retriable(Outcome::Failure, window_ns)
             }
-            _ => Decision::failure(ended_ns),
+            None => Decision::failure(ended_ns),
         }
     }
 
@@ -98,9 +96,7 @@ impl Http<'_> {
     fn by_status(&self, status: u16) -> Decision {
         let ended_ns = self.connection.closed_ns;
         if self.body_is_short() {
-            let outcome = if self.view.rules.is_kubelet { Outcome::Error } else { Outcome::Failure };
-            let decision = Decision::failure(ended_ns);
-            return decision.retriable(outcome, self.view.retry_window_ns);
+            return Decision::failure(ended_ns).retriable(Outcome::Error, self.view.retry_window_ns);
         }
         let is_redirect = matches!(status, 301 | 302 | 303 | 307 | 308);
         if is_redirect && self.view.connections.len() >= MAX_REQUESTS {
@@ -137,11 +133,9 @@ impl Http<'_> {
         match self.status {
             Some(_) if just => self.closed_in_time(),
             Some(_) if closed_ns > self.view.deadline_ns().saturating_add(CLOSE_SLACK_NS) => timed_out,
-            Some(_) if self.view.rules.is_kubelet => timed_out.retriable(Outcome::Error, self.view.retry_window_ns),
-            None if self.tls && self.view.rules.is_kubelet => {
-                timed_out.retriable(Outcome::Timeout, self.view.retry_window_ns)
-            }
-            _ => timed_out,
+            Some(_) => timed_out.retriable(Outcome::Error, self.view.retry_window_ns),
+            None if self.tls => timed_out.retriable(Outcome::Timeout, self.view.retry_window_ns),
+            None => timed_out,
         }
     }
 }
