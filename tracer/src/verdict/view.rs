@@ -64,7 +64,7 @@ impl<'a> View<'a> {
             run,
             began_ns,
             mid: before().find(|look| (30..75).contains(&place(look))),
-            late: before().filter(|look| place(look) >= 80).next_back(),
+            late: before().rfind(|look| place(look) >= 80),
         }
     }
 
