@@ -8,10 +8,11 @@ mod elsewhere;
 mod evidence;
 mod never;
 
+pub use evidence::Refusal;
+
 use crate::verdict::{
     Cause,
     engine::{Finding, Rule},
-    refused::evidence::Refusal,
     view::View,
 };
 

@@ -2,7 +2,9 @@
 
 use crate::{
     record::{Confidence, Outcome, Verdict, WouldPassWith},
-    verdict::{Cause, Considered, application::late_answer_seconds, rivals, suspects, text, view::View},
+    verdict::{
+        Cause, Considered, application::late_answer_seconds, refused::Refusal, rivals, suspects, text, view::View,
+    },
 };
 
 /// Rivals of a SYN that nobody answered, when no queue is seen full.
@@ -57,6 +59,10 @@ fn situation(view: &View<'_>) -> (String, Vec<String>) {
         };
         let missing = UNANSWERED.iter().map(|cause| format!("{cause}: {}", rivals::missing_hook(*cause))).collect();
         return (format!("the SYN to {remote} was not answered within {took} ({again}){seen}"), missing);
+    }
+    if let Some(refusal) = Refusal::of(view) {
+        let missing = "the target's listeners and addresses at once after the refusal";
+        return (refusal.text(view), vec![missing.into()]);
     }
     if view.established().is_none() {
         let error = connection.error;

@@ -18,8 +18,8 @@ pub fn stopped_listening(view: &View<'_>) -> Finding {
         if history.successes == 0 {
             return Finding::lost("no earlier success of this container was seen");
         }
-        if !refusal.no_socket && !refusal.listeners().is_empty() {
-            return Finding::lost("a listener is there, and the target's TCP was not seen to refuse");
+        if !refusal.no_socket && (refusal.after.is_none() || !refusal.listeners().is_empty()) {
+            return Finding::lost("neither the target's TCP was seen to refuse, nor that nothing listens");
         }
         let ago = text::duration(refusal.at_ns.saturating_sub(history.last_success_ns));
         let now = match refusal.listeners().first() {
@@ -40,6 +40,9 @@ pub fn not_listening_yet(view: &View<'_>) -> Finding {
     if_refused(view, |refusal| {
         if view.attempt.history.successes > 0 {
             return Finding::lost("the same container's probe passed before");
+        }
+        if refusal.after.is_none() {
+            return Finding::lost("the target's listeners were not seen: it may listen elsewhere");
         }
         let began_since = refusal.no_socket && !refusal.listeners().is_empty();
         if !began_since && is_starting(view) != Some(true) {
@@ -75,6 +78,9 @@ pub fn not_listening_yet(view: &View<'_>) -> Finding {
 /// See the rule.
 pub fn not_listening(view: &View<'_>) -> Finding {
     if_refused(view, |refusal| {
+        if refusal.after.is_none() {
+            return Finding::lost("the target's listeners were not seen: it may listen elsewhere");
+        }
         if !refusal.listeners().is_empty() {
             return Finding::lost("a listener that would accept is there");
         }

@@ -5,7 +5,7 @@ use crate::{
     attribution::spec::Container,
     observation::Observation,
     record::{
-        Confidence::{Likely, Proven},
+        Confidence::{Likely, Proven, Unknown},
         Outcome,
     },
     verdict::{Cause, testing::*},
@@ -43,7 +43,9 @@ fn each_thing_that_is_missing_makes_it_likely() {
     expect(&Attempt { history: History::default(), ..proven.clone() }, Cause::NotListening, Likely);
     // A firewall's reset looks the same.
     expect(&Attempt { history: all_seen(), ..failed(false, vec![look_nothing(2)]) }, Cause::NotListening, Likely);
-    expect(&Attempt { looks: vec![], ..proven.clone() }, Cause::NotListening, Likely);
+    // Without a look it may listen elsewhere, and without the kernel's reason it may be a firewall's reset, too.
+    let unseen = expect(&Attempt { looks: vec![], ..proven.clone() }, Cause::Unknown, Unknown);
+    assert!(unseen.missing[0].contains("the target's listeners"), "{unseen:#?}");
     // Too late to say what was there at the refusal.
     expect(&Attempt { looks: vec![look_nothing(600)], ..proven.clone() }, Cause::NotListening, Likely);
     let unknown_start = Container { started_at_wall_ns: 0, ..container(0) };
@@ -106,6 +108,11 @@ fn another_port_is_a_hint_of_a_settled_container_only() {
     let seen = with(look_nothing(2), |side| side.other_listeners = vec![listener("0.0.0.0:8081".parse().unwrap())]);
     let attempt = failed(true, vec![seen]);
     expect(&attempt, Cause::ListeningElsewhere, Likely);
+    // A port that the manifest declares has a reason of its own.
+    let declared = Container { ports: vec![8080, 8081], ..container(3_600_000) };
+    expect(&of(attempt.clone(), declared), Cause::NotListening, Likely);
+    let only_that = Container { ports: vec![8081], ..container(3_600_000) };
+    expect(&of(attempt.clone(), only_that), Cause::NotListening, Likely);
     expect(&of(attempt.clone(), container(4_000)), Cause::NotListeningYet, Likely);
     let history = History { attempts: 9, successes: 8, ..History::default() };
     expect(&Attempt { history, ..attempt }, Cause::StoppedListening, Proven);
