@@ -34,6 +34,8 @@ const HOUSE_EVERY_NS: u64 = 1_000_000_000;
 const LINGER: Duration = Duration::from_millis(400);
 /// Between two readings of the clocks, and two health records.
 const CLOCK_EVERY_NS: u64 = 10_000_000_000;
+/// Longer than an event takes from its hook to the middle.
+const SETTLE_NS: u64 = 60_000_000;
 /// Messages taken at once.
 const BATCH: usize = 512;
 
@@ -162,7 +164,8 @@ impl<N: Node> Pipeline<N> {
     pub async fn linger(&mut self, feeds: &mut Feeds) {
         let until = tokio::time::sleep(LINGER);
         tokio::pin!(until);
-        while self.middle.counters().open > 0 {
+        let settled_ns = clock::mono_now_ns() + SETTLE_NS;
+        while self.middle.counters().open > 0 || clock::mono_now_ns() < settled_ns {
             self.keep_house();
             tokio::select! {
                 biased;

@@ -41,6 +41,8 @@ pub struct Attempt {
     pub looks: Vec<Observation>,
     /// No event was lost and no invocation missed between begin and close.
     pub no_loss: bool,
+    /// Ports that the container is meant to listen on: declared, or probed by any of its probes. Only of failures.
+    pub meant_ports: Vec<u16>,
     /// The same probe before this attempt.
     pub history: History,
 }

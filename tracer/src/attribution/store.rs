@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::spec::{Handler, ProbeSpec, SpecSource, SpecUpdate};
+use super::spec::{Container, Handler, ProbeSpec, SpecSource, SpecUpdate};
 
 /// How long an outdated version is kept.
 pub const KEEP_NS: u64 = 150_000_000_000;
@@ -96,6 +96,24 @@ impl SpecStore {
     /// exec probes of this container at `at_ns`, in the same sense.
     pub fn by_container(&self, at_ns: u64, id: &str) -> Vec<Candidate> {
         self.at(at_ns, &Place::Container(id.to_owned()))
+    }
+
+    /// Ports that this container's probes are for, or that its manifest declares, sorted: what it listens on there is no
+    /// sign of a mistake.
+    pub fn meant_ports(&self, container: &Container) -> Vec<u16> {
+        let mut ports: BTreeSet<u16> = container.ports.iter().copied().collect();
+        for (place, entries) in &self.entries {
+            let is_its = |entry: &Entry| {
+                let of = &entry.candidate.spec.container;
+                (&of.namespace, &of.pod, &of.name) == (&container.namespace, &container.pod, &container.name)
+            };
+            if let Place::Endpoint(_, port) = place
+                && entries.iter().any(is_its)
+            {
+                ports.insert(*port);
+            }
+        }
+        ports.into_iter().collect()
     }
 
     /// All exec probes at `at_ns`.

@@ -123,6 +123,7 @@ fn attempt(outcome: Outcome, ended_ms: u64, spec: ProbeSpec, one: Try) -> Attemp
         tries: vec![one],
         looks: vec![],
         no_loss: true,
+        meant_ports: Vec::new(),
         history: History::default(),
     }
 }

@@ -109,6 +109,10 @@ impl Core {
         self.counters.closed += 1;
         let mut kept = settled.narrowed.kept.into_iter();
         let chosen = kept.next();
+        let meant_ports = match &chosen {
+            Some(candidate) if outcome != Outcome::Success => self.store.meant_ports(&candidate.spec.container),
+            _ => Vec::new(),
+        };
         let mut looks = open.looks.answers;
         looks.sort_by_key(|answer| (answer.at_ns, answer.look));
         out.push(Output::Closed(Box::new(Attempt {
@@ -125,6 +129,7 @@ impl Core {
             tries: open.tries,
             looks,
             no_loss,
+            meant_ports,
             history: settled.history,
         })));
     }

@@ -78,17 +78,19 @@ fn nearest<'a>(view: &View<'_>, refusal: &Refusal<'a>) -> Option<(&'a ListenerSt
         let how = if same_family(one.local.ip(), wanted.ip()) { "another address" } else { "the other address family" };
         return Some((one, how));
     }
-    // Another port means something only where the manifest declares the probed one and not that: an admin port, a second
-    // server or a sidecar's port beside a missing one is the rule, not the exception.
+    // Another port means something only where the manifest declares the probed one and not that (an admin port, a second
+    // server or a sidecar's port beside a missing one is the rule), or declares none and there is but one.
     let declared = &view.probe()?.container.ports;
     let settled = is_starting(view) == Some(false) || view.container_age_ns().is_none();
-    if !settled || view.attempt.history.successes > 0 || !declared.contains(&wanted.port()) {
+    if !settled || view.attempt.history.successes > 0 || !(declared.is_empty() || declared.contains(&wanted.port())) {
         return None;
     }
     let reachable = |one: &&ListenerState| !one.local.ip().to_canonical().is_loopback();
-    let undeclared = |one: &&ListenerState| !declared.contains(&one.local.port());
-    let mut own = target.other_listeners.iter().filter(|one| one.in_container == Some(true));
-    own.find(|one| reachable(one) && undeclared(one)).map(|one| (one, "another port"))
+    let unmeant = |one: &&ListenerState| !view.attempt.meant_ports.contains(&one.local.port());
+    let own = target.other_listeners.iter().filter(|one| one.in_container == Some(true));
+    let mut own = own.filter(reachable).filter(unmeant);
+    let first = own.next()?;
+    (!declared.is_empty() || own.next().is_none()).then_some((first, "another port"))
 }
 
 /// See the rule. At most `likely`: a listener may have begun to listen in between.

@@ -104,13 +104,16 @@ fn grpc_retries_a_refused_port_inside_the_attempt_and_times_out() {
 }
 
 #[test]
-fn another_prober_is_not_taken_for_a_retrying_kubelet() {
-    let mut lab = Lab::new(other_prober(), vec![testkit::http("/healthz")]);
-    stalled_body(&mut lab, 1_000);
-    stalled_body(&mut lab, 2_001);
-    lab.answer_all(3_010);
-    let outcomes: Vec<_> = lab.finish(8_000).iter().map(|attempt| attempt.outcome).collect();
-    assert_eq!(outcomes, [Timeout, Timeout]);
+fn the_kubelets_rules_of_errors_hold_whoever_probes() {
+    let outcomes = |prober| {
+        let mut lab = Lab::new(prober, vec![testkit::http("/healthz")]);
+        stalled_body(&mut lab, 1_000);
+        stalled_body(&mut lab, 2_001);
+        lab.answer_all(3_010);
+        lab.finish(8_000).iter().map(|attempt| (attempt.outcome, attempt.tries.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(other_prober()), outcomes(kubelet()));
+    assert_eq!(outcomes(kubelet())[0], (Error, 2));
 }
 
 #[test]
