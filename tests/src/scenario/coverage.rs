@@ -45,15 +45,17 @@ fn container(pod: u32, number: u32) -> Container {
     let port = PORT + u16::try_from(number).unwrap_or(0);
     let ok = Server { port, ..serving(&[("/", Answer::Status(200, 0))]) };
     let liveness = Row { how: How::Http(port, "/"), ..http(0) };
-    let readiness = Row { kind: Kind::Readiness, how: How::Tcp(port), ..http(0) };
+    // A connection that is reset before the request is written tells neither http nor tcp: the tcp probe of that server
+    // goes to the neighbour's.
+    let resets = number == 3 && pod == 1;
+    let tcp_port = if resets { PORT } else { port };
+    let readiness = Row { kind: Kind::Readiness, how: How::Tcp(tcp_port), ..http(0) };
     let startup = |row: Row| Row { kind: Kind::Startup, ..row };
     let (server, third) = match (number, pod) {
         (0 | 1, _) => (Some(ok), startup(command(&["true"], 0).every(2))),
         (2, _) => (Some(Server { mptcp: pod % 2 == 1, ..ok }), startup(command(&["sh", "-c", "exit 3"], 0).every(3))),
         (_, 0) => (None, startup(Row { how: How::Http(port, "/startup"), ..http(0) })),
-        (_, 1) => {
-            (Some(Server { port, ..treating(Accept::Reset) }), startup(Row { how: How::Tcp(port), ..http(0).every(2) }))
-        }
+        (_, 1) => (Some(Server { port, ..treating(Accept::Reset) }), startup(command(&["true"], 0).every(3))),
         (_, 2) => {
             (Some(Server { port, ..treating(Accept::CloseEarly) }), startup(command(&["/no/such/command"], 0).every(6)))
         }
