@@ -88,6 +88,8 @@ pub fn folder(name: &str) -> PathBuf {
 /// Starts a tracer with its output in `folder` and waits until it is attached.
 pub fn start_ready(command: &mut Command, folder: &Path) -> Child {
     let ready = folder.join("ready");
+    // A killed tracer could not remove its own.
+    let _ = std::fs::remove_file(&ready);
     let messages = folder.join("stderr");
     let output = File::create(folder.join("stdout")).expect("file");
     command.args(["--ready-file"]).arg(&ready).stdout(output).stderr(File::create(&messages).expect("file"));

@@ -6,7 +6,14 @@ use super::{common, demo};
 mod kit;
 mod log;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use kit::Kit;
@@ -82,7 +89,7 @@ fn inside(kit: &Kit) -> Vec<String> {
 
 /// Traces for [`WINDOW`] and compares; returns what was wrong.
 fn watch(kit: &Kit, how: &str, mut command: Command) -> Vec<String> {
-    let folder = demo::folder("kubelet");
+    let folder = demo::folder(&format!("kubelet-{}", how.replace(' ', "-")));
     command.env("PROBETRACE_RUN_DIR", folder.join("run"));
     let mut tracer = demo::start_ready(&mut command, &folder);
     let ready = Timestamp::now();
@@ -164,23 +171,37 @@ fn judge(line: &log::Line, attempt: &Attempt) -> Option<String> {
 
 type Totals = BTreeMap<(String, String, String), u64>;
 
-/// Counters have no times: at each edge an attempt may lie on the other side of a reading.
+/// Counters have no times: at each edge an attempt may lie on the other side of a reading. Probes that the records call
+/// ambiguous between each other are summed up.
 fn totals(how: &str, seen: &Seen, before: &Totals, after: &Totals) -> Vec<String> {
-    let mut counted: BTreeMap<(String, String), i64> = BTreeMap::new();
-    for attempt in
-        seen.attempts.iter().filter(|attempt| ["success", "failure", "timeout"].contains(&attempt.outcome.as_str()))
-    {
-        let result = if attempt.outcome == "success" { "successful" } else { "failed" };
-        *counted.entry((attempt.key(), result.into())).or_default() += 1;
-    }
-    let mut wrong = Vec::new();
-    for ((pod, kind, result), total) in after {
-        let earlier = before.get(&(pod.clone(), kind.clone(), result.clone())).copied().unwrap_or(0);
-        let made = i64::try_from(total.saturating_sub(earlier)).unwrap_or(0);
-        let told = counted.get(&(format!("{pod}/app/{kind}"), result.clone())).copied().unwrap_or(0);
-        if (made - told).abs() > 2 {
-            wrong.push(format!("{how}: prober_probe_total of {pod} {kind} {result} grew by {made}, told were {told}"));
+    let ambiguous: BTreeSet<String> = seen
+        .attempts
+        .iter()
+        .filter(|attempt| !attempt.ambiguous.is_empty())
+        .filter_map(|attempt| Some(attempt.kubernetes.as_ref()?.pod.clone()))
+        .collect();
+    let name = |pod: &str, kind: &str| if ambiguous.contains(pod) { pod.to_owned() } else { format!("{pod} {kind}") };
+    let mut told: BTreeMap<(String, &str), i64> = BTreeMap::new();
+    for attempt in &seen.attempts {
+        let result = match attempt.outcome.as_str() {
+            "success" => "successful",
+            "failure" | "timeout" => "failed",
+            _ => continue,
+        };
+        if let (Some(kubernetes), Some(probe)) = (&attempt.kubernetes, &attempt.probe) {
+            *told.entry((name(&kubernetes.pod, &probe.kind), result)).or_default() += 1;
         }
     }
-    wrong
+    let mut made: BTreeMap<(String, &str), i64> = BTreeMap::new();
+    for (series, total) in after {
+        let grown = total.saturating_sub(before.get(series).copied().unwrap_or(0));
+        *made.entry((name(&series.0, &series.1), series.2.as_str())).or_default() += i64::try_from(grown).unwrap_or(0);
+    }
+    let differ = made.iter().filter_map(|(series, made)| {
+        let told = told.get(series).copied().unwrap_or(0);
+        let (probe, result) = series;
+        ((made - told).abs() > 4)
+            .then(|| format!("{how}: prober_probe_total of {probe} {result} grew by {made}, told were {told}"))
+    });
+    differ.collect()
 }
