@@ -146,6 +146,10 @@ pub struct Run {
 /// What the tracker remembers of one probe (of one container id, unless said otherwise).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
+    /// Begin of the first attempt that is counted here; 0: none.
+    pub began_ns: u64,
+    /// No event was lost since then: what is not counted here did not happen.
+    pub is_whole: bool,
     /// Attempts that ended before this one.
     pub attempts: u64,
     /// Of them successes.

@@ -54,6 +54,9 @@ impl Histories {
     /// Adds an attempt; aborted ones say nothing.
     pub fn record(&mut self, spec: &ProbeSpec, outcome: Outcome, ended_ns: u64, latency_ns: u64) {
         let mut history = self.of(spec);
+        if history.attempts == 0 {
+            history.began_ns = ended_ns.saturating_sub(latency_ns);
+        }
         history.attempts += 1;
         match outcome {
             Outcome::Success => {

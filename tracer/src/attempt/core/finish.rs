@@ -105,6 +105,8 @@ impl Core {
             Outcome::Success => self.losses.none_known_since(open.began_ns),
             _ => self.losses.none_between(open.began_ns, ended_ns),
         };
+        let mut history = settled.history;
+        history.is_whole = self.losses.none_between(history.began_ns, ended_ns);
         self.next_number += 1;
         self.counters.closed += 1;
         let mut kept = settled.narrowed.kept.into_iter();
@@ -130,7 +132,7 @@ impl Core {
             looks,
             no_loss,
             meant_ports,
-            history: settled.history,
+            history,
         })));
     }
 

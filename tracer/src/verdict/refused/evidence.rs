@@ -129,7 +129,8 @@ impl<'a> Refusal<'a> {
 pub fn saw_all_attempts(view: &View<'_>) -> bool {
     let (Some(age_ns), Some(probe)) = (view.container_age_ns(), view.probe()) else { return false };
     let seen = view.attempt.history.attempts.saturating_add(1);
-    age_ns.saturating_sub(probe.initial_delay_ns) < seen.saturating_mul(probe.period_ns)
+    view.attempt.history.is_whole
+        && age_ns.saturating_sub(probe.initial_delay_ns) < seen.saturating_mul(probe.period_ns)
 }
 
 /// The container is still within initialDelaySeconds + failureThreshold × periodSeconds.

@@ -22,7 +22,7 @@ fn of(mut attempt: Attempt, container: Container) -> Attempt {
 
 /// 400 attempts of a 10 s period were seen of a container that is an hour old: all of them.
 fn all_seen() -> History {
-    History { attempts: 400, failures_in_row: 400, ..History::default() }
+    History { is_whole: true, attempts: 400, failures_in_row: 400, ..History::default() }
 }
 
 #[test]
@@ -39,6 +39,9 @@ fn not_listening_is_proven_by_the_kernels_reason_a_look_at_once_and_the_whole_hi
 #[test]
 fn each_thing_that_is_missing_makes_it_likely() {
     let proven = Attempt { history: all_seen(), ..failed(true, vec![look_nothing(2)]) };
+    // A success may have been lost.
+    let lossy = History { is_whole: false, ..all_seen() };
+    expect(&Attempt { history: lossy, ..proven.clone() }, Cause::NotListening, Likely);
     // It may have listened before tracing began.
     expect(&Attempt { history: History::default(), ..proven.clone() }, Cause::NotListening, Likely);
     // A firewall's reset looks the same.
