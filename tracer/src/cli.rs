@@ -84,6 +84,9 @@ pub struct DoctorArgs {
     /// Make one passing and one refused probe of its own and show both verdicts
     #[arg(long)]
     pub live: bool,
+    /// Be the prober of `--live`: makes the probes that standard input names.
+    #[arg(long, hide = true)]
+    pub be_prober: bool,
     /// How it is shown.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod completions;
+mod doctor;
 mod man;
 mod record;
 mod replay;
@@ -20,6 +21,6 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&args),
         Command::Record(args) => record::record(&args),
         Command::Replay(args) => replay::replay(&args),
-        Command::Doctor(_) => anyhow::bail!("not wired yet"),
+        Command::Doctor(args) => doctor::doctor(&args),
     }
 }

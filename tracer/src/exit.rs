@@ -11,6 +11,8 @@ pub enum Exit {
     Ok,
     /// It ran, but not all of it: a hook was lost, a check failed.
     Degraded,
+    /// It ran and found that nothing can be traced here.
+    CantTrace,
 }
 
 /// Context of an error (`.context(exit::Usage)`): what the user gave can't be used.
@@ -39,7 +41,9 @@ impl std::error::Error for CantRun {}
 /// The code for a command's end; an error is told on standard error.
 pub fn code(end: anyhow::Result<Exit>) -> ExitCode {
     match end {
-        Ok(exit) => ExitCode::from(if exit == Exit::Ok { 0 } else { 1 }),
+        Ok(Exit::Ok) => ExitCode::SUCCESS,
+        Ok(Exit::Degraded) => ExitCode::from(1),
+        Ok(Exit::CantTrace) => ExitCode::from(3),
         Err(error) => {
             let code = code_of(&error);
             tell(&error);

@@ -40,6 +40,7 @@ pub use self::{
     features::{Answer, Feature, features},
     hooks::{HookState, HookStatus, ProgramCost},
     ring::{EventReader, Ringed, Stopper},
+    selftest::bound_only,
     ways::WayChoice,
 };
 use crate::input::Losses;

@@ -6,6 +6,7 @@ mod watch;
 
 use std::{fmt, path::PathBuf};
 
+pub(crate) use kubelet::listeners;
 pub use pattern::{Pattern, PatternError};
 pub use watch::{Change, Watch};
 

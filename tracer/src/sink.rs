@@ -1,7 +1,7 @@
 //! Where records go. Only this module and those below know an output format.
 
 mod background;
-mod escape;
+pub(crate) mod escape;
 mod jsonl;
 mod latencies;
 mod summary;
@@ -19,9 +19,12 @@ use crate::record::Record;
 
 pub use background::{Background, Ending, Unsent};
 pub use jsonl::Jsonl;
+pub(crate) use jsonl::json_line;
 pub use summary::Summary;
 pub use table::Table;
 pub use text::Text;
+pub(crate) use text::{confidence_name, outcome_name};
+pub(crate) use units::duration;
 
 /// Takes records in order.
 pub trait Sink: Send {

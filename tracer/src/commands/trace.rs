@@ -102,7 +102,7 @@ async fn run(
     })
 }
 
-fn kernel_config(args: &TraceArgs, found: &prober::Found) -> kernel::Config {
+pub(super) fn kernel_config(args: &TraceArgs, found: &prober::Found) -> kernel::Config {
     kernel::Config {
         probers: found.processes.iter().map(|process| process.pid).collect(),
         way: match args.way {
@@ -116,7 +116,7 @@ fn kernel_config(args: &TraceArgs, found: &prober::Found) -> kernel::Config {
     }
 }
 
-fn sources_config(args: &TraceArgs, found: &prober::Found, node: &str) -> SourcesConfig {
+pub(super) fn sources_config(args: &TraceArgs, found: &prober::Found, node: &str) -> SourcesConfig {
     // A prober that is no kubelet has no pods of its own: only what the user names.
     let wants_static = found.is_kubelet || args.static_pods.is_some();
     let wants_kubelet = found.is_kubelet || args.kubelet_url.is_some();
@@ -136,7 +136,7 @@ fn sources_config(args: &TraceArgs, found: &prober::Found, node: &str) -> Source
     }
 }
 
-fn start_input(node: &str, found: &prober::Found, kernel: &Kernel) -> Start {
+pub(super) fn start_input(node: &str, found: &prober::Found, kernel: &Kernel) -> Start {
     let hooks = kernel.hooks();
     let trimmed = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     Start {
@@ -160,7 +160,7 @@ fn start_input(node: &str, found: &prober::Found, kernel: &Kernel) -> Start {
 }
 
 /// --node, else the kubelet's --hostname-override, else the host's name.
-fn node_name(args: &TraceArgs, found: &prober::Found) -> String {
+pub(super) fn node_name(args: &TraceArgs, found: &prober::Found) -> String {
     let of_kubelet = || {
         let first = found.processes.first().filter(|_| found.is_kubelet)?;
         let argv = std::fs::read_to_string(format!("/proc/{}/cmdline", first.pid)).ok()?;

@@ -7,6 +7,8 @@ use std::{
 
 use aya::{maps::MapType, programs::ProgramType};
 
+use super::{btf::Btf, error::chain};
+
 /// The answer to «is it there?».
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -44,12 +46,12 @@ pub fn features() -> Vec<Feature> {
         feature("tracefs", false, tracefs_answer()),
         feature("ring buffer", true, map(MapType::RingBuf, "needs Linux 5.8")),
         feature("socket storage", true, map(MapType::SkStorage, "needs Linux 5.11")),
-        feature("tracepoints with BTF", true, program(ProgramType::Tracing, "needs Linux 5.5")),
+        feature("tracepoints with BTF", true, btf_tracepoints()),
         feature("tracepoints", false, program(ProgramType::TracePoint, "needs CONFIG_BPF_EVENTS=y")),
         feature("sock_ops", false, program(ProgramType::SockOps, "needs CONFIG_CGROUP_BPF=y")),
         feature("cgroup_skb", false, program(ProgramType::CgroupSkb, "needs CONFIG_CGROUP_BPF=y")),
         feature("cgroup v2", false, cgroup2()),
-        feature("kprobes (unused at this rung)", false, program(ProgramType::KProbe, "CONFIG_KPROBES is off")),
+        feature("kprobes (unused at this rung)", false, kprobes()),
     ]
 }
 
@@ -110,6 +112,28 @@ fn tracefs_answer() -> Answer {
     }
 }
 
+/// The types `btf_trace_*` came with programs of this kind (5.5, include/trace/bpf_probe.h).
+fn btf_tracepoints() -> Answer {
+    let bytes = match fs::read("/sys/kernel/btf/vmlinux") {
+        Ok(bytes) => bytes,
+        Err(error) => return Answer::Unknown(format!("/sys/kernel/btf/vmlinux: {error}")),
+    };
+    match Btf::parse(bytes).map(|btf| btf.tracepoint_args("sched_process_exit")) {
+        Ok(Some(_)) => Answer::Yes,
+        Ok(None) => Answer::No("needs Linux 5.5".to_owned()),
+        Err(error) => Answer::Unknown(error.to_string()),
+    }
+}
+
+/// perf's event source is registered where CONFIG_KPROBE_EVENTS is on (kernel/events/core.c: perf_kprobe, since 4.17).
+fn kprobes() -> Answer {
+    if Path::new("/sys/bus/event_source/devices/kprobe").exists() {
+        Answer::Yes
+    } else {
+        Answer::No("needs CONFIG_KPROBE_EVENTS=y".to_owned())
+    }
+}
+
 fn cgroup2() -> Answer {
     match super::cgroup2::Cgroup2::open() {
         Ok(_) => Answer::Yes,
@@ -118,11 +142,11 @@ fn cgroup2() -> Answer {
 }
 
 fn map(kind: MapType, fix: &str) -> Answer {
-    answer(aya::sys::is_map_supported(kind).map_err(|error| error.to_string()), fix)
+    answer(aya::sys::is_map_supported(kind).map_err(|error| chain(&error)), fix)
 }
 
 fn program(kind: ProgramType, fix: &str) -> Answer {
-    answer(aya::sys::is_program_supported(kind).map_err(|error| error.to_string()), fix)
+    answer(aya::sys::is_program_supported(kind).map_err(|error| chain(&error)), fix)
 }
 
 fn answer(result: Result<bool, String>, fix: &str) -> Answer {

@@ -146,8 +146,12 @@ fn drop_everything(socket: &TcpStream) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A TCP socket with a port of its own that does not listen.
-fn bound_only() -> io::Result<(std::os::fd::OwnedFd, SocketAddr)> {
+/// A TCP socket with a port of its own on 127.0.0.1 that does not listen: connecting to it is refused, and no one else
+/// can take the port.
+///
+/// # Errors
+/// No socket, or no loopback here.
+pub fn bound_only() -> io::Result<(std::os::fd::OwnedFd, SocketAddr)> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with};
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;

@@ -70,7 +70,10 @@ fn port_holders<'a>(proc: &ProcDir, candidates: &'a [Candidate]) -> Vec<&'a Cand
             continue;
         }
         for table in ["tcp", "tcp6"] {
-            inodes.extend(listeners(&proc.read_table(format!("{}/net/{table}", candidate.pid)).unwrap_or_default()));
+            inodes.extend(listeners(
+                &proc.read_table(format!("{}/net/{table}", candidate.pid)).unwrap_or_default(),
+                PORT,
+            ));
         }
     }
     if inodes.is_empty() {
@@ -83,13 +86,13 @@ fn port_holders<'a>(proc: &ProcDir, candidates: &'a [Candidate]) -> Vec<&'a Cand
     on_node.into_iter().filter(|candidate| held.contains(&candidate.pid)).collect()
 }
 
-/// Inodes of listeners on [`PORT`]: `sl local:port remote:port state tx:rx tr:tm retrnsmt uid timeout inode …`.
-fn listeners(table: &str) -> impl Iterator<Item = u64> {
-    table.lines().filter_map(|line| {
+/// Inodes of listeners on `wanted`: `sl local:port remote:port state tx:rx tr:tm retrnsmt uid timeout inode …`.
+pub(crate) fn listeners(table: &str, wanted: u16) -> impl Iterator<Item = u64> {
+    table.lines().filter_map(move |line| {
         let mut words = line.split_ascii_whitespace().skip(1);
         let (local, state) = (words.next()?, words.nth(1)?);
         let port = u16::from_str_radix(local.rsplit(':').next()?, 16).ok()?;
-        if port != PORT || state != LISTEN {
+        if port != wanted || state != LISTEN {
             return None;
         }
         words.nth(5)?.parse().ok().filter(|inode| *inode != 0)
@@ -128,6 +131,6 @@ mod tests {
    0: 00000000000000000000000000000000:280A 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100
    1: 0100007F:280A 0100007F:1234 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0
    2: 0100007F:280B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0\n";
-        assert_eq!(listeners(table).collect::<Vec<_>>(), [4711]);
+        assert_eq!(listeners(table, PORT).collect::<Vec<_>>(), [4711]);
     }
 }

@@ -6,6 +6,14 @@ use crate::record::Record;
 
 use super::{Sink, SinkError, escape};
 
+/// One object as one line without its end, safe for a terminal.
+///
+/// # Errors
+/// The value can't be JSON (a map with keys that are no text).
+pub(crate) fn json_line(value: &impl serde::Serialize) -> io::Result<String> {
+    Ok(escape::json(serde_json::to_string(value)?))
+}
+
 /// Writes each record as one line with one write, so that a reader sees whole lines at once.
 pub struct Jsonl<W> {
     out: W,
@@ -24,12 +32,12 @@ impl<W: Write + Send> Jsonl<W> {
 
 impl<W: Write + Send> Sink for Jsonl<W> {
     fn record(&mut self, record: &Record) -> Result<(), SinkError> {
-        let json = serde_json::to_string(record).map_err(|error| SinkError::Io(self.name.clone(), error.into()))?;
+        let json = json_line(record).map_err(|error| SinkError::Io(self.name.clone(), error))?;
         let mut line = String::with_capacity(json.len() + 2);
         if self.is_torn {
             line.push('\n');
         }
-        line.push_str(&escape::json(json));
+        line.push_str(&json);
         line.push('\n');
         let written = write_counted(&mut self.out, line.as_bytes());
         self.is_torn = match &written {
