@@ -5,6 +5,7 @@ mod build;
 mod command;
 mod demo;
 mod lab;
+mod plain_root;
 mod setup;
 mod test;
 mod tidy;
@@ -77,7 +78,13 @@ struct Profile {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().task {
+    let task = Cli::parse().task;
+    let needs_mounts = matches!(task, Task::Test { .. } | Task::Demo { .. } | Task::Lab { .. } | Task::Bench(_));
+    if let Err(error) = if needs_mounts { plain_root::leave() } else { Ok(()) } {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    let done = match task {
         Task::Setup { check } => setup::command(check),
         Task::Build(profile) => build::command(profile.release),
         Task::Test { filter } => test::command(filter.as_deref()),

@@ -43,9 +43,9 @@ impl Allowed {
         Ok(Allowed(lines.map(entry).collect::<Result<_>>()?))
     }
 
-    /// Why this skip is accepted. What a test adds behind the facility's name, in brackets or after a comma, is detail.
+    /// Why this skip is accepted. What a test adds behind the facility's name, in brackets or after a comma or colon, is detail.
     pub fn reason(&self, skip: &Skip) -> Option<&str> {
-        let name = skip.facility.split([',', '(']).next().unwrap_or_default().trim();
+        let name = skip.facility.split([',', '(', ':']).next().unwrap_or_default().trim();
         self.0.iter().find(|(facility, _)| facility == name).map(|(_, reason)| reason.as_str())
     }
 }
