@@ -110,10 +110,25 @@ impl Execs {
                 && cgroup_name::is_of(&exec.cgroup, &exec.cgroup_parent, &tree.container_id)
         });
         if let Some(id) = waiting.last().copied() {
-            return self.trees.add(id, key, exec.pid).then_some(id);
+            return self.adopt(core, id, key, exec.pid).then_some(id);
         }
         let is_direct = !core.is_kubelet && !commands(core.store.all_exec(at_ns), exec).is_empty();
         is_direct.then(|| self.plant(core, key, exec.pid, 0, at_ns))
+    }
+
+    /// Takes a process of unknown parent into a tree that waits for its command: another run's command looks the same
+    /// where the events of that run are lost.
+    fn adopt(&mut self, core: &mut Core, id: u64, key: ProcKey, pid: u32) -> bool {
+        if !self.trees.add(id, key, pid) {
+            return false;
+        }
+        let Some(tree) = self.trees.get_mut(id) else { return false };
+        let run = match tree.link {
+            Some((attempt, index)) => core.opens.get_mut(&attempt).and_then(|open| open.run_mut(index)),
+            None => Some(&mut tree.run),
+        };
+        run.into_iter().for_each(|run| run.is_command_guessed = true);
+        true
     }
 
     fn helper(

@@ -129,6 +129,8 @@ pub struct Run {
     pub exec_ns: u64,
     /// The command.
     pub command: Option<Exec>,
+    /// Its fork was not seen: it was taken for this run's since it ran in the container while this run waited for one.
+    pub is_command_guessed: bool,
     /// Its end.
     pub exit_ns: u64,
     /// See above.

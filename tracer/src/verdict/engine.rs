@@ -6,7 +6,7 @@
 //! never creates it.
 
 use crate::{
-    attempt::facts::Attempt,
+    attempt::facts::{Attempt, Try},
     record::{Confidence, Evidence, Outcome, RuledOut, Verdict, WouldPassWith},
     verdict::{
         Cause, Context, application, budget, exec, healthy, http, listener, node, path, process_time, refused, rivals,
@@ -182,10 +182,11 @@ fn weigh(rule: Rule, view: &View<'_>) -> Considered {
         claim: None,
         rule,
     };
-    let claim = match (rule.test)(view) {
+    let mut claim = match (rule.test)(view) {
         Finding::Lost(why) => return Considered { why, ..considered },
         Finding::Fits(claim) => *claim,
     };
+    claim.missing.extend(doubts(view).map(str::to_owned));
     let own = claim.standings.iter().map(|(cause, _)| *cause);
     let own = own.filter(|cause| !rule.rivals.contains(cause) && *cause != rule.cause);
     let names: Vec<Cause> = rule.rivals.iter().copied().chain(own).collect();
@@ -206,6 +207,22 @@ fn weigh(rule: Rule, view: &View<'_>) -> Considered {
     considered.why = claim.summary.clone();
     considered.claim = Some(claim);
     considered
+}
+
+/// What keeps parts of the attempt from surely being one attempt: two look like one where the events between are lost.
+fn doubts(view: &View<'_>) -> impl Iterator<Item = &'static str> {
+    let is_open = |tried: &Try| match tried {
+        Try::Net(connections) => connections.iter().any(|connection| connection.closed_ns == 0),
+        Try::Exec(_) => false,
+    };
+    let earlier = view.attempt.tries.split_last().map(|(_, earlier)| earlier).unwrap_or_default();
+    let command = view.run.is_some_and(|run| run.is_command_guessed);
+    [
+        command.then_some("the fork of the command: it may be another run's in this container"),
+        earlier.iter().any(is_open).then_some("the close of an earlier try: the next may be an attempt of its own"),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The verdict of one attempt.
