@@ -15,6 +15,7 @@ pub mod prober;
 pub mod process;
 pub mod runc;
 pub mod scenario;
+pub mod schema;
 pub mod session;
 pub mod signal;
 pub mod target;

@@ -222,6 +222,14 @@ impl Scenario {
         self
     }
 
+    /// Fewer attempts of each probe.
+    pub fn at_most(&mut self, attempts: u32) {
+        let containers = self.pods.iter_mut().flat_map(|pod| &mut pod.containers);
+        for row in containers.flat_map(|container| &mut container.probes) {
+            row.attempts = row.attempts.min(attempts);
+        }
+    }
+
     /// A pod with one container.
     fn pod(mut self, name: &str, servers: Vec<Server>, probes: Vec<Row>) -> Self {
         let containers = vec![Container { name: "app".into(), servers, probes }];

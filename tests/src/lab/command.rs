@@ -51,6 +51,12 @@ pub struct Options {
     /// Keep the targets file, the tracer's lines and messages, and the prober's log of each run here.
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// Let the tracer record into this folder, as NAME.ptrec, and judge what a replay says.
+    #[arg(long, conflicts_with = "without_tracer")]
+    record: Option<PathBuf>,
+    /// Let each probe make no more than so many attempts.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    attempts: Option<u32>,
 }
 
 /// Runs it; false: a scenario failed.
@@ -59,7 +65,10 @@ pub struct Options {
 /// Unknown names, no root, no tracer.
 pub fn run(options: &Options, session: impl FnOnce() -> Result<std::sync::Arc<Session>>) -> Result<bool> {
     let mut out = std::io::stdout();
-    let scenarios = choose(&options.names)?;
+    let mut scenarios = choose(&options.names)?;
+    if let Some(most) = options.attempts {
+        scenarios.iter_mut().for_each(|scenario| scenario.at_most(most));
+    }
     if options.list {
         for scenario in scenarios {
             writeln!(out, "{:22} {:22} {}", scenario.name, scenario.expected, scenario.about)?;
@@ -129,7 +138,7 @@ impl Run<'_> {
         let mut world = World::build(self.session, self.scenario, self.number, self.options.way)?;
         let noise = self.noise(&world)?;
         let files = self.session.folder.join(format!("run-{}-{}", self.scenario.name, self.number));
-        let mut tracer = Tracer::start(binary, &world, self.options.way, &files)?;
+        let mut tracer = self.tracer(binary, &world, &files)?;
         world.go()?;
         let entries = world.all_entries(self.scenario)?;
         tracer.wait_told(entries.len());
@@ -140,6 +149,15 @@ impl Run<'_> {
         self.keep(&world, &entries, &files)?;
         let seen = seen?;
         Ok(judge(self.scenario, &faulty, &join(&entries, &seen.attempts)))
+    }
+
+    fn tracer(&self, binary: &Path, world: &World, files: &Path) -> Result<Tracer> {
+        let Some(folder) = &self.options.record else {
+            return Tracer::start(binary, world, self.options.way, files);
+        };
+        std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        let recording = folder.join(self.scenario.name).with_extension("ptrec");
+        Tracer::spawn_recording(tracer::record(binary, world, self.options.way, &recording), files, &recording)
     }
 
     fn keep(&self, world: &World, entries: &[Entry], files: &Path) -> Result<()> {

@@ -13,19 +13,24 @@ use rustix::process::Signal;
 use serde::Deserialize;
 
 use super::world::{Way, World};
-use crate::process::{Owned, spawn};
+use crate::{
+    process::{Owned, spawn},
+    schema,
+};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// A verdict may stay open for 4 s past its deadline, and is written a moment later.
 const VERDICT_LIMIT: Duration = Duration::from_secs(6);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// `probetrace run`, attached.
+/// `probetrace run` or `probetrace record`, attached.
 #[derive(Debug)]
 pub struct Tracer {
     process: Owned,
     lines: PathBuf,
     messages: PathBuf,
+    /// Makes the lines of a recording.
+    replay: Option<Command>,
 }
 
 /// Where to find the binary: as told, else beside our own.
@@ -49,13 +54,28 @@ pub fn run(binary: &Path, world: &World, way: Way) -> Command {
 
 /// The same, where the world is in other hands.
 pub fn run_on(binary: &Path, prober: u32, targets: &Path, way: Way) -> Command {
+    let mut command = without_settings(binary, targets);
+    let prober = format!("pid:{prober}");
+    command.args(["run", "--prober", &prober, "--way", way.name(), "--targets"]).arg(targets);
+    command
+}
+
+/// The binary with nothing of the user's own settings; its run directory is beside the targets.
+fn without_settings(binary: &Path, targets: &Path) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PROBETRACE_")) {
         command.env_remove(name);
     }
     command.env("PROBETRACE_RUN_DIR", targets.with_file_name("tracer"));
-    let prober = format!("pid:{prober}");
-    command.args(["run", "--prober", &prober, "--way", way.name(), "--targets"]).arg(targets);
+    command
+}
+
+/// `probetrace record` into `file`, as [`run`].
+pub fn record(binary: &Path, world: &World, way: Way, file: &Path) -> Command {
+    let mut command = without_settings(binary, &world.targets_file);
+    let prober = format!("pid:{}", world.prober_pid());
+    command.arg("record").arg(file).args(["--node", "lab", "--prober", &prober, "--way", way.name(), "--targets"]);
+    command.arg(&world.targets_file);
     command
 }
 
@@ -73,12 +93,27 @@ impl Tracer {
     /// # Errors
     /// As [`Tracer::start`].
     pub fn spawn(mut command: Command, files: &Path) -> Result<Self> {
+        command.args(["-o", "json"]);
+        Self::spawn_as_it_is(command, files, None)
+    }
+
+    /// Starts a command of [`record`] into `recording`; its lines are those of a replay.
+    ///
+    /// # Errors
+    /// As [`Tracer::start`].
+    pub fn spawn_recording(command: Command, files: &Path, recording: &Path) -> Result<Self> {
+        let mut replay = Command::new(command.get_program());
+        replay.arg("replay").arg(recording).args(["-o", "json"]);
+        Self::spawn_as_it_is(command, files, Some(replay))
+    }
+
+    fn spawn_as_it_is(mut command: Command, files: &Path, replay: Option<Command>) -> Result<Self> {
         let (lines, messages) = (files.with_extension("jsonl"), files.with_extension("stderr"));
         let ready = files.with_extension("ready");
-        command.args(["-o", "json", "--ready-file"]).arg(&ready);
+        command.arg("--ready-file").arg(&ready);
         command.stdin(Stdio::null()).stdout(File::create(&lines)?).stderr(File::create(&messages)?);
         let process = spawn(&mut command, Signal::TERM)?;
-        let mut tracer = Self { process, lines, messages };
+        let mut tracer = Self { process, lines, messages, replay };
         let deadline = Instant::now() + START_LIMIT;
         while !ready.exists() {
             if let Some(code) = tracer.process.ended() {
@@ -105,11 +140,11 @@ impl Tracer {
     /// Waits until it has told as much as the prober made, or as long as a verdict may stay open.
     pub fn wait_told(&mut self, attempts: usize) {
         let deadline = Instant::now() + VERDICT_LIMIT;
-        let told = |path: &Path| {
-            let text = fs::read_to_string(path).unwrap_or_default();
-            text.lines().filter(|line| line.starts_with("{\"type\":\"attempt\"")).count()
-        };
-        while told(&self.lines) < attempts && Instant::now() < deadline && self.process.ended().is_none() {
+        let told = |text: &str| text.lines().filter(|line| line.starts_with("{\"type\":\"attempt\"")).count();
+        while told(&self.text().unwrap_or_default()) < attempts
+            && Instant::now() < deadline
+            && self.process.ended().is_none()
+        {
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -124,7 +159,18 @@ impl Tracer {
         if code != 0 {
             bail!("probetrace ended with {code}:\n{}", self.messages());
         }
-        Seen::parse(&fs::read_to_string(&self.lines)?)
+        Seen::parse(&self.text()?)
+    }
+
+    /// The lines so far.
+    fn text(&mut self) -> Result<String> {
+        let Some(replay) = &mut self.replay else { return Ok(fs::read_to_string(&self.lines)?) };
+        let output = replay.output().context("start the replay")?;
+        if !output.status.success() {
+            bail!("the replay ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        fs::write(&self.lines, &output.stdout)?;
+        String::from_utf8(output.stdout).context("the replay's lines")
     }
 }
 
@@ -219,10 +265,11 @@ impl Seen {
     /// One JSON object a line.
     ///
     /// # Errors
-    /// A line is none, or an attempt lacks a field of the contract.
+    /// A line is none or not as the schema says, or an attempt lacks a field of the contract.
     pub fn parse(text: &str) -> Result<Self> {
         let mut seen = Self::default();
         for line in text.lines() {
+            schema::check(line)?;
             let value: serde_json::Value = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
             let kind = value["type"].as_str().with_context(|| format!("no type: {line}"))?.to_owned();
             match kind.as_str() {
