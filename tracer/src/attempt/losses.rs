@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::{event::Event, input::Losses};
 
+/// Missing numbers that are remembered; past it all is in doubt.
+const MISSING: usize = 256;
+
 /// The counters' last readings, and the numbering of each CPU's events.
 #[derive(Debug, Default)]
 pub struct LossWatch {
@@ -12,7 +15,9 @@ pub struct LossWatch {
     /// End of the last span of time in which something was lost.
     lossy_until_ns: u64,
     next_seq: BTreeMap<u32, u64>,
-    gaps: u64,
+    /// (CPU, number) that did not come yet, and when that was noticed: a program that interrupts another one takes its
+    /// number first, and the events come in order of time.
+    missing: BTreeMap<(u32, u64), u64>,
 }
 
 impl LossWatch {
@@ -29,16 +34,24 @@ impl LossWatch {
     /// An event: a gap in its CPU's numbers is a loss, known before the counters tell.
     pub fn event(&mut self, event: &Event) {
         let next = self.next_seq.entry(event.cpu).or_insert(event.seq);
-        if event.seq > *next {
-            self.gaps += 1;
+        if event.seq < *next {
+            self.missing.remove(&(event.cpu, event.seq));
+            return;
+        }
+        let skipped = event.seq - *next;
+        let room = MISSING.saturating_sub(self.missing.len()) as u64;
+        if skipped > room {
             self.lossy_until_ns = self.lossy_until_ns.max(event.at_ns);
         }
-        *next = (*next).max(event.seq.saturating_add(1));
+        for seq in (*next..event.seq).take(usize::try_from(room).unwrap_or(0)) {
+            self.missing.insert((event.cpu, seq), event.at_ns);
+        }
+        *next = event.seq.saturating_add(1);
     }
 
-    /// Gaps in the numbering.
+    /// Numbers that never came.
     pub fn gaps(&self) -> u64 {
-        self.gaps
+        self.missing.len() as u64
     }
 
     /// The counters were read at or after this moment.
@@ -56,6 +69,7 @@ impl LossWatch {
         self.first_ns.is_some_and(|first| first <= began_ns)
             && self.known_until(ended_ns)
             && began_ns > self.lossy_until_ns
+            && self.missing.values().all(|noticed_ns| began_ns > *noticed_ns)
     }
 }
 
@@ -108,5 +122,8 @@ mod tests {
         watch.read(&losses(20, 0));
         assert!(!watch.none_between(10, 15));
         assert!(watch.none_between(13, 15));
+        watch.event(&event(12, 7));
+        assert_eq!(watch.gaps(), 0, "it came after the one that had interrupted it");
+        assert!(watch.none_between(10, 15));
     }
 }

@@ -18,6 +18,9 @@ use crate::event::{Event, What};
 /// How often it is said that the ring is empty when there are no events: time-outs are declared from that.
 const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
+/// The same right after events: the wait for others of their time is over then.
+const AFTER_EVENTS: Timespec = Timespec { tv_sec: 0, tv_nsec: 6_000_000 };
+
 /// What comes out of the ring.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ringed {
@@ -69,11 +72,12 @@ impl EventReader {
     /// # Errors
     /// Waiting failed.
     pub fn run(&mut self, mut each: impl FnMut(Ringed)) -> io::Result<()> {
+        let mut patience = IDLE;
         loop {
             // Before the ring: what came before the stop is delivered.
-            let stopped = self.wait()?;
+            let stopped = self.wait(patience)?;
             let at_ns = now_ns();
-            self.drain(&mut each);
+            patience = if self.drain(&mut each) { AFTER_EVENTS } else { IDLE };
             each(Ringed::Drained { at_ns });
             self.pass_time();
             if stopped {
@@ -83,18 +87,21 @@ impl EventReader {
     }
 
     /// True where it was stopped.
-    fn wait(&self) -> io::Result<bool> {
+    fn wait(&self, patience: Timespec) -> io::Result<bool> {
         let ring = self.ring.as_fd();
         let mut fds = [PollFd::new(&ring, PollFlags::IN), PollFd::new(&self.stopper.0, PollFlags::IN)];
-        match poll(&mut fds, Some(&IDLE)) {
+        match poll(&mut fds, Some(&patience)) {
             Ok(_) => Ok(!fds[1].revents().is_empty()),
             Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn drain(&mut self, each: &mut impl FnMut(Ringed)) {
+    /// True where there was something.
+    fn drain(&mut self, each: &mut impl FnMut(Ringed)) -> bool {
+        let mut any = false;
         while let Some(bytes) = self.ring.next() {
+            any = true;
             let event = self.decoder.decode(&bytes);
             drop(bytes);
             let Ok(event) = event else {
@@ -113,6 +120,7 @@ impl EventReader {
             }
             each(Ringed::Event(event));
         }
+        any
     }
 
     fn pass_time(&self) {
