@@ -11,6 +11,7 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
+use rustix::net::sockopt::set_socket_linger;
 use tracer_ebpf::abi::mode;
 
 use super::{
@@ -125,6 +126,10 @@ fn unanswered_request(listener: &TcpListener) -> io::Result<(TcpStream, TcpStrea
     let mut client = TcpStream::connect_timeout(&listener.local_addr()?, LIMIT)?;
     let (server, _) = listener.accept()?;
     drop_everything(&server)?;
+    // Closed by RST: else the kernel would go on repeating the request for minutes, watched as a prober's.
+    for socket in [&client, &server] {
+        set_socket_linger(socket, Some(Duration::ZERO))?;
+    }
     client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
     Ok((client, server))
 }
