@@ -238,6 +238,40 @@ pub struct TargetKey {
     pub pad: [u16; 3],
 }
 
+/// Key of the map `BUDGETS`: who causes events.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// Address of a probe's target, network order, IPv4 mapped; or, in the first four bytes, a tree's root.
+    pub address: [u8; 16],
+    /// Port, host order; 0 for a tree of processes.
+    pub port: u32,
+    /// See [`source_class`].
+    pub class: u32,
+}
+
+/// [`Source::class`].
+pub mod source_class {
+    /// Prober's sockets to this target.
+    pub const SOCKETS: u32 = 0;
+    /// The target's resets and SYN-ACKs.
+    pub const ANSWERS: u32 = 1;
+    /// The tree of processes under this kernel pid.
+    pub const PROCESSES: u32 = 2;
+}
+
+/// Value of the map `BUDGETS`: what a source has used.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Second of CLOCK_MONOTONIC that `events` is of.
+    pub second: u64,
+    /// Events of that second.
+    pub events: u64,
+    /// What was left out for want of budget, ever: attempts of a target, else events.
+    pub dropped: u64,
+}
+
 /// Bytes of a request that leave the kernel: method, space, path.
 pub const DATA_BYTES: usize = 128;
 /// Bytes of argv that leave the kernel (NUL-separated).

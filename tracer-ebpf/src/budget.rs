@@ -2,40 +2,19 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 
-use crate::{config::setting, machine, maps::BUDGETS};
+use tracer_ebpf::abi::{Source, Spent, source_class};
+
+use crate::{config::setting, log, machine, maps::BUDGETS};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Who causes events.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Source {
-    /// Address of a probe's target, network order, IPv4 mapped; or, in the first four bytes, a tree's root.
-    pub address: [u8; 16],
-    /// Port; 0 for a tree of processes.
-    pub port: u32,
-    /// 0: prober's sockets to it, 1: its resets and SYN-ACKs, 2: processes.
-    pub class: u32,
-}
-
-/// What a source has used.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Spent {
-    second: u64,
-    events: u64,
-    dropped: u64,
-}
-
-impl Source {
-    /// The tree of processes with this root.
-    #[inline(always)]
-    pub fn tree(root_kpid: u32) -> Self {
-        let mut address = [0; 16];
-        let [a, b, c, d] = root_kpid.to_ne_bytes();
-        (address[0], address[1], address[2], address[3]) = (a, b, c, d);
-        Self { address, port: 0, class: 2 }
-    }
+/// The tree of processes with this root.
+#[inline(always)]
+pub fn tree(root_kpid: u32) -> Source {
+    let mut address = [0; 16];
+    let [a, b, c, d] = root_kpid.to_ne_bytes();
+    (address[0], address[1], address[2], address[3]) = (a, b, c, d);
+    Source { address, port: 0, class: source_class::PROCESSES }
 }
 
 /// Takes `cost` events from the source's budget of this second; false: it is used up, and that is counted.
@@ -49,8 +28,9 @@ pub fn take(source: &Source, cost: u64) -> bool {
     let second = unsafe { bpf_ktime_get_ns() } / SECOND_NS;
     let Some(spent) = BUDGETS.get_ptr_mut(source) else {
         // Full cannot happen (LRU); where the update fails for another reason the event is let through.
-        let _ = BUDGETS.insert(source, &Spent { second, events: cost, dropped: 0 }, 0);
-        return cost <= limit;
+        let is_over = cost > limit;
+        let _ = BUDGETS.insert(source, &Spent { second, events: cost, dropped: u64::from(is_over) }, 0);
+        return !is_over;
     };
     // SAFETY: a value of the map lives as long as the program runs; all accesses are atomic or may be stale.
     unsafe {
@@ -64,5 +44,6 @@ pub fn take(source: &Source, cost: u64) -> bool {
         }
         machine::add(&raw mut (*spent).dropped, 1);
     }
+    log::over_budget(source);
     false
 }

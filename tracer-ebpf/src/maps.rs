@@ -5,13 +5,9 @@ use aya_ebpf::{
     macros::{btf_map, map},
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use tracer_ebpf::abi::{CpuState, TargetKey};
+use tracer_ebpf::abi::{CpuState, Source, Spent, TargetKey};
 
-use crate::{
-    budget::{Source, Spent},
-    sock::Watched,
-    task::Followed,
-};
+use crate::{sock::Watched, task::Followed};
 
 /// Events. User space sets the size.
 #[map]

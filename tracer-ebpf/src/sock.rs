@@ -9,12 +9,13 @@ use aya_ebpf::{
         generated::{bpf_sk_storage_delete, bpf_sk_storage_get},
     },
 };
-use tracer_ebpf::abi::{SockEvent, Tuple, kind, stat};
+use tracer_ebpf::abi::{SockEvent, Source, Tuple, kind, source_class, stat};
 
 use crate::{
-    budget::{self, Source},
+    budget,
     config::setting,
     emit::{Cpu, Outcome, emit},
+    log,
     maps::SOCKS,
     task::{read, read_or, read_to},
 };
@@ -123,6 +124,7 @@ pub unsafe fn claim(cpu: Cpu, sk: *mut c_void, address: usize, id: u64, tgid: u3
     watched.tgid = tgid;
     watched.way = way;
     (watched.bytes_watched, watched.marks) = (0, 0);
+    log::claimed(tgid, way, id);
     report(cpu, kind::SOCK_STATE, address, watched, state::CLOSE, state::SYN_SENT)
 }
 
@@ -183,15 +185,16 @@ unsafe fn tuple(cpu: Cpu, address: usize, to: *mut Tuple) {
 /// Whose budget the socket at `address` takes from: its target.
 #[inline(always)]
 fn source(cpu: Cpu, address: usize) -> Source {
-    let mut source = Source { address: [0; 16], port: 0, class: 0 };
+    let mut source = Source { address: [0; 16], port: 0, class: source_class::SOCKETS };
     source.port = u32::from(u16::from_be(read_or(cpu, address, setting!(skc_dport), 0)));
     let place = &raw mut source.address;
-    // SAFETY: a local variable; an IPv4 address fills its first four bytes.
+    // SAFETY: a local variable; an IPv4 address fills its last four bytes.
     unsafe {
         if read_or(cpu, address, setting!(skc_family), 0) == AF_INET6 {
             read_to(cpu, address, setting!(skc_v6_daddr), place, [0; 16]);
         } else {
-            read_to(cpu, address, setting!(skc_daddr), place.cast::<[u8; 4]>(), [0; 4]);
+            *place = mapped([0; 4]);
+            read_to(cpu, address, setting!(skc_daddr), place.cast::<[u8; 4]>().add(3), [0; 4]);
         }
     }
     source

@@ -3,6 +3,8 @@
 mod btf;
 mod cgroup2;
 mod control;
+#[cfg(feature = "kernel-log")]
+mod debug_log;
 mod decode;
 mod error;
 mod features;
@@ -13,6 +15,7 @@ pub mod look;
 mod losses;
 mod maps;
 mod object;
+mod over_budget;
 mod pidns;
 mod ring;
 mod selftest;
@@ -74,6 +77,9 @@ pub struct Config {
     pub runtimes: Vec<String>,
     /// The programs return at once, and nothing is tested: what the hooks themselves cost, for the bench.
     pub empty: bool,
+    /// The programs' debug log goes into our own.
+    #[cfg(feature = "kernel-log")]
+    pub debug_log: bool,
 }
 
 impl Default for Config {
@@ -85,6 +91,8 @@ impl Default for Config {
             budget_per_s: 2_000,
             runtimes: RUNTIMES.map(str::to_owned).to_vec(),
             empty: false,
+            #[cfg(feature = "kernel-log")]
+            debug_log: false,
         }
     }
 }
@@ -95,6 +103,8 @@ pub struct Kernel {
     reader: Option<EventReader>,
     undecodable: Arc<AtomicU64>,
     targets: HashSet<TargetKey>,
+    #[cfg(feature = "kernel-log")]
+    _debug_log: Option<debug_log::DebugLog>,
 }
 
 impl Kernel {
@@ -111,7 +121,10 @@ impl Kernel {
     }
 
     fn start_with(config: &Config, tracefs: &std::path::Path) -> Result<Self, StartError> {
-        let Loaded { mut control, mut ring, decoder } = load::load(config, tracefs)?;
+        let loaded = load::load(config, tracefs)?;
+        #[cfg(feature = "kernel-log")]
+        let _debug_log = loaded.debug_log;
+        let Loaded { mut control, mut ring, decoder, .. } = loaded;
         control.attach_fixed();
         if !config.empty {
             selftest::run(&mut control, &mut ring, &decoder).map_err(StartError::SelfTest)?;
@@ -133,7 +146,14 @@ impl Kernel {
             undecodable: Arc::clone(&undecodable),
             ready_ns,
         };
-        Ok(Self { control, reader: Some(reader), undecodable, targets: HashSet::new() })
+        Ok(Self {
+            control,
+            reader: Some(reader),
+            undecodable,
+            targets: HashSet::new(),
+            #[cfg(feature = "kernel-log")]
+            _debug_log,
+        })
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {
@@ -190,6 +210,11 @@ impl Kernel {
     /// What each program has cost so far, while `sysctl kernel.bpf_stats_enabled` is 1.
     pub fn costs(&self) -> Vec<ProgramCost> {
         self.control().costs()
+    }
+
+    /// The sources that ran out of their budget, the worst first, at most 8: `10.0.0.7:8080` and what was left out.
+    pub fn over_budget(&self) -> Vec<(String, u64)> {
+        over_budget::worst(&self.control())
     }
 
     /// The loss counters since the start (the self-test's included). `late` and `channel_full` are the caller's.

@@ -47,6 +47,8 @@ pub trait Node {
     fn set_targets(&mut self, targets: &[(IpAddr, u16)]) -> usize;
     /// Counters of the kernel programs.
     fn losses(&mut self) -> Losses;
+    /// The sources that ran out of their budget, and what was left out of each; few, the worst first.
+    fn over_budget(&mut self) -> Vec<(String, u64)>;
     /// Called about once a second with the number of connections that no source of specs knows: follow a restarted prober,
     /// look for new pods. The probers, where they changed.
     fn housekeeping(&mut self, unattributed: u64) -> Option<Vec<Prober>>;

@@ -1,5 +1,7 @@
 //! `probetrace doctor` as users run it: with and without root, and `--live`.
 
+#![cfg(test)]
+
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::CommandExt},

@@ -1,6 +1,8 @@
 //! The kernel programs on this kernel: a prober of its own (a child of this test) connects, is refused, forks and
 //! executes; the decoded events must tell that. Needs root; says so where it has not.
 
+#![cfg(test)]
+
 mod kernel {
     pub mod prober;
 }
@@ -287,6 +289,29 @@ fn a_runtime_starts_a_tree() {
 
 fn ends(what: &What) -> Option<probetrace::event::Exit> {
     if let What::Exit(exit) = what { Some(exit.clone()) } else { None }
+}
+
+/// One address may flood: its own attempts are left out and counted by its name.
+#[test]
+fn a_source_over_its_budget_is_named() {
+    let mut prober = Prober::start(None);
+    // A connection costs 8 of it.
+    let config = Config { probers: vec![prober.pid()], way: WayChoice::Node, budget_per_s: 8, ..Config::default() };
+    let kernel = match Kernel::start(&config) {
+        Ok(kernel) => kernel,
+        Err(StartError::Privilege(missing)) => {
+            return eprintln!("skipped: {} missing, run as root", missing.join(", "));
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let ((_flooded, flooded), (_quiet, quiet)) = (prober::refused("127.0.0.1"), prober::refused("127.0.0.1"));
+    (0..20).for_each(|_| prober.tell(&format!("connect {flooded}")));
+    prober.tell(&format!("connect {quiet}"));
+    let named = kernel.over_budget();
+    let of = |address: SocketAddr| named.iter().find(|(name, _)| *name == address.to_string()).map(|(_, count)| *count);
+    assert!(of(flooded).is_some_and(|count| count > 0), "{named:?}");
+    assert_eq!(of(quiet), None, "{named:?}");
+    assert!(kernel.losses().over_budget >= of(flooded).unwrap_or(0));
 }
 
 /// Not a test: what a child of the tests runs, see [`Prober::start`].

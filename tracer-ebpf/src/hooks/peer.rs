@@ -1,10 +1,10 @@
 //! What the target's side of this kernel did, known by address: plain tracepoints, fields by tracefs `format`.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
-use tracer_ebpf::abi::{ABSENT, PeerEvent, PeerRecord, TargetKey, Tuple, kind, stat};
+use tracer_ebpf::abi::{ABSENT, PeerEvent, PeerRecord, Source, TargetKey, Tuple, kind, source_class, stat};
 
 use crate::{
-    budget::{self, Source},
+    budget,
     config::{SETTINGS, load},
     emit::{Cpu, Outcome, emit, hook},
     maps::TARGETS,
@@ -56,7 +56,7 @@ fn peer(cpu: Cpu, ctx: &TracePointContext, record: *const PeerRecord, kind: u16)
         cpu.count(stat::READ_FAILED);
         return stat::FILTERED;
     };
-    if !budget::take(&Source { address: local, port: u32::from(local_port), class: 1 }, 1) {
+    if !budget::take(&Source { address: local, port: u32::from(local_port), class: source_class::ANSWERS }, 1) {
         return stat::OVER_BUDGET;
     }
     let socket: usize = field(ctx, record.skaddr).unwrap_or(0);

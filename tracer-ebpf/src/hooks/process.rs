@@ -6,7 +6,7 @@ use aya_ebpf::{helpers::generated::bpf_probe_read_user, macros::btf_tracepoint, 
 use tracer_ebpf::abi::{ARG_BYTES, ExecEvent, ExitEvent, ForkEvent, flag, kind, stat};
 
 use crate::{
-    budget::{self, Source},
+    budget,
     config::setting,
     emit::{Cpu, Outcome, emit, hook},
     machine,
@@ -58,7 +58,7 @@ fn forked(cpu: Cpu, parent: usize, child: usize) -> Outcome {
         None if task::current_prober(cpu).is_some() => kppid,
         None => return stat::FILTERED,
     };
-    if !budget::take(&Source::tree(root_kpid), 2) {
+    if !budget::take(&budget::tree(root_kpid), 2) {
         return stat::OVER_BUDGET;
     }
     let entry = Followed { on_cpu_ns: 0, run_delay_ns: 0, root_kpid, pad: 0 };
@@ -87,7 +87,7 @@ fn executed(cpu: Cpu, task: usize) -> Outcome {
         Some(tree) => tree.root_kpid,
         // SAFETY: only whether it is there.
         None if unsafe { RUNTIMES.get(&padded(comm)) }.is_some() => {
-            if !budget::take(&Source::tree(kpid), 1) {
+            if !budget::take(&budget::tree(kpid), 1) {
                 return stat::OVER_BUDGET;
             }
             let entry = Followed { on_cpu_ns: 0, run_delay_ns: 0, root_kpid: kpid, pad: 0 };

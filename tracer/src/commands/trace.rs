@@ -112,6 +112,8 @@ pub(super) fn kernel_config(args: &TraceArgs, found: &prober::Found) -> kernel::
         },
         ring_bytes: args.ring_bytes,
         budget_per_s: args.budget,
+        #[cfg(feature = "kernel-log")]
+        debug_log: args.kernel_log,
         ..kernel::Config::default()
     }
 }

@@ -21,6 +21,9 @@ use super::{
     object, pidns, settings,
 };
 
+#[cfg(feature = "kernel-log")]
+use super::debug_log::{self, DebugLog};
+
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
 /// Everything loaded, nothing attached.
@@ -28,6 +31,8 @@ pub(super) struct Loaded {
     pub control: Control,
     pub ring: RingBuf<MapData>,
     pub decoder: Decoder,
+    #[cfg(feature = "kernel-log")]
+    pub debug_log: Option<DebugLog>,
 }
 
 /// Checks what can be checked, loads the object with this kernel's offsets, loads every program.
@@ -42,7 +47,10 @@ pub(super) fn load(config: &Config, tracefs: &Path) -> Result<Loaded, StartError
         settings.abi_version = 0;
     }
     let btf = aya::Btf::from_sys_fs().map_err(|error| StartError::Load(chain(&error)))?;
-    let mut ebpf = EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    #[cfg(feature = "kernel-log")]
+    loader.override_global(debug_log::LEVEL, debug_log::LEVELS[usize::from(!config.debug_log)], true);
+    let mut ebpf = loader
         .btf(Some(&btf))
         .override_global("SETTINGS", bytes(&settings), true)
         .map_max_entries("EVENTS", config.ring_bytes)
@@ -58,8 +66,16 @@ pub(super) fn load(config: &Config, tracefs: &Path) -> Result<Loaded, StartError
         }
     }
     let (maps, ring) = Maps::take(&mut ebpf)?;
+    #[cfg(feature = "kernel-log")]
+    let debug_log = config.debug_log.then(|| DebugLog::start(&mut ebpf)).transpose()?;
     let decoder = Decoder::new(settings::reset_reasons(&own_btf));
-    Ok(Loaded { control: Control::new(ebpf, maps, failures, config.way), ring, decoder })
+    Ok(Loaded {
+        control: Control::new(ebpf, maps, failures, config.way),
+        ring,
+        decoder,
+        #[cfg(feature = "kernel-log")]
+        debug_log,
+    })
 }
 
 fn load_program(program: &mut Program, kind: Kind, btf: &aya::Btf) -> Result<(), ProgramError> {

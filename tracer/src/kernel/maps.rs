@@ -24,6 +24,20 @@ pub(super) struct TargetKey(pub abi::TargetKey);
 // SAFETY: integers only, no padding.
 unsafe impl Pod for TargetKey {}
 
+/// [`abi::Source`] for aya.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(super) struct Source(pub abi::Source);
+// SAFETY: integers only, no padding.
+unsafe impl Pod for Source {}
+
+/// [`abi::Spent`] for aya.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(super) struct Spent(pub abi::Spent);
+// SAFETY: integers only, no padding.
+unsafe impl Pod for Spent {}
+
 impl TargetKey {
     pub(super) fn new(address: IpAddr, port: u16) -> Self {
         let address = match address {
@@ -45,6 +59,7 @@ pub(super) struct Maps {
     pub targets: HashMap<MapData, TargetKey, u32>,
     pub runtimes: HashMap<MapData, [u8; 16], u32>,
     pub procs: HashMap<MapData, u32, Followed>,
+    pub budgets: HashMap<MapData, Source, Spent>,
 }
 
 impl Maps {
@@ -59,6 +74,7 @@ impl Maps {
             targets: HashMap::try_from(map("TARGETS")?).map_err(refused)?,
             runtimes: HashMap::try_from(map("RUNTIMES")?).map_err(refused)?,
             procs: HashMap::try_from(map("PROCS")?).map_err(refused)?,
+            budgets: HashMap::try_from(map("BUDGETS")?).map_err(refused)?,
         };
         let ring = RingBuf::try_from(map("EVENTS")?).map_err(|error| StartError::Ring(chain(&error)))?;
         Ok((maps, ring))

@@ -58,6 +58,10 @@ impl<N: Node> Pipeline<N> {
             ("sink_failed".to_owned(), unsent.failed),
             ("targets_dropped".to_owned(), self.targets_dropped),
         ]);
+        if self.losses.over_budget > 0 {
+            let sources = self.node.over_budget();
+            bounds.extend(sources.into_iter().map(|(source, dropped)| (format!("over_budget {source}"), dropped)));
+        }
         let attempts = AttemptsRecord {
             open: counters.open,
             closed: counters.closed,

@@ -175,6 +175,10 @@ impl Node for OwnNode {
         self.kernel.losses()
     }
 
+    fn over_budget(&mut self) -> Vec<(String, u64)> {
+        self.kernel.over_budget()
+    }
+
     fn housekeeping(&mut self, _unattributed: u64) -> Option<Vec<Prober>> {
         None
     }

@@ -67,6 +67,10 @@ impl Node for LiveNode {
         self.kernel.losses()
     }
 
+    fn over_budget(&mut self) -> Vec<(String, u64)> {
+        self.kernel.over_budget()
+    }
+
     fn housekeeping(&mut self, unattributed: u64) -> Option<Vec<Prober>> {
         if unattributed > self.unattributed {
             self.unattributed = unattributed;
