@@ -137,7 +137,7 @@ async fn a_real_node_shows_a_new_static_pod_in_both_sources() {
         assert!(written.elapsed() < Duration::from_secs(60), "{:#?}", sources.status());
     }
     std::fs::remove_file(folder.join("fresh.yaml")).unwrap();
-    println!("manifest after {by_manifest:?}, address and id after {by_kubelet:?}");
+    eprintln!("manifest after {by_manifest:?}, address and id after {by_kubelet:?}");
     assert!(by_manifest.unwrap() < Duration::from_secs(1), "{by_manifest:?}");
     sources.stop().await;
 }
