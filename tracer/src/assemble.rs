@@ -5,7 +5,7 @@ mod probe;
 
 use crate::{
     attempt::{facts::Attempt, stages, words},
-    attribution::spec::{ProbeSpec, SpecSource},
+    attribution::spec::ProbeSpec,
     input::{Clock, Start},
     record::{AttemptRecord, ProberRecord, SCHEMA, Verdict},
 };
@@ -23,7 +23,7 @@ pub fn assemble(attempt: &Attempt, verdict: Verdict, start: &Start, clock: &Cloc
         tries: u32::try_from(attempt.tries.len()).unwrap_or(u32::MAX).max(1),
         probe: attempt.probe.as_ref().map(|spec| probe::record(spec, attempt)),
         kubernetes: attempt.probe.as_ref().map(|spec| probe::kubernetes(&spec.container)),
-        spec_source: attempt.spec_source.map(|source| source_name(source).into()),
+        spec_source: attempt.spec_source.map(|source| source.name().into()),
         ambiguous: attempt.ambiguous.iter().map(full_name).collect(),
         outcome: attempt.outcome,
         error: words::error_text(attempt),
@@ -31,15 +31,6 @@ pub fn assemble(attempt: &Attempt, verdict: Verdict, start: &Start, clock: &Cloc
         unaccounted_ns,
         stages,
         verdict,
-    }
-}
-
-fn source_name(source: SpecSource) -> &'static str {
-    match source {
-        SpecSource::File => "file",
-        SpecSource::StaticPods => "static_pods",
-        SpecSource::Kubelet => "kubelet",
-        SpecSource::Api => "api",
     }
 }
 

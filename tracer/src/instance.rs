@@ -69,6 +69,12 @@ impl fmt::Display for Error {
                 "another probetrace is just starting or ending in {}; try again, or set {RUN_DIR_VARIABLE}",
                 dir.display()
             ),
+            Self::Unsafe(dir) if !rustix::process::geteuid().is_root() => write!(
+                f,
+                "the run directory {} belongs to another user, or others can write to it (run as root, or set \
+                 {RUN_DIR_VARIABLE} to a directory of yours)",
+                dir.display()
+            ),
             Self::Unsafe(dir) => write!(
                 f,
                 "the run directory {} must be a directory that belongs to this user and that only this user can \

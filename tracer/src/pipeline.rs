@@ -4,7 +4,7 @@
 pub mod feed;
 mod housekeeping;
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -98,7 +98,8 @@ pub struct Pipeline<N> {
     /// Requests that found no room, targets that did not fit.
     looks_dropped: u64,
     targets_dropped: u64,
-    recording_failed: u64,
+    /// Problems by source, as told last.
+    problems: BTreeMap<&'static str, Vec<String>>,
     next_losses_ns: u64,
     next_clock_ns: u64,
     next_house_ns: u64,
@@ -120,7 +121,7 @@ impl<N: Node> Pipeline<N> {
             losses: Losses::default(),
             looks_dropped: 0,
             targets_dropped: 0,
-            recording_failed: 0,
+            problems: BTreeMap::new(),
             next_losses_ns: now_ns,
             next_clock_ns: now_ns + CLOCK_EVERY_NS,
             next_house_ns: now_ns + HOUSE_EVERY_NS,
@@ -141,7 +142,7 @@ impl<N: Node> Pipeline<N> {
             tokio::select! {
                 biased;
                 () = &mut stop => return Ended::Asked,
-                Some(update) = feeds.specs.recv() => self.feed(&Input::Specs(update)),
+                Some(update) = feeds.specs.recv() => self.learn(update),
                 Some(observation) = feeds.observations.recv() => self.observe(observation),
                 count = feeds.kernel.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
@@ -179,8 +180,9 @@ impl<N: Node> Pipeline<N> {
         }
     }
 
-    /// Takes what is left in the channels, ends the middle and the outlets. Call after the kernel side was stopped.
-    pub async fn finish(mut self, feeds: &mut Feeds) {
+    /// Takes what is left in the channels, ends the middle and the outlets. Call after the kernel side was stopped. False:
+    /// an output or the recording failed, and records or inputs are missing there.
+    pub async fn finish(mut self, feeds: &mut Feeds) -> bool {
         while let Some(message) = feeds.kernel.recv().await {
             self.take(message);
         }
@@ -193,7 +195,7 @@ impl<N: Node> Pipeline<N> {
         self.read_losses(now_ns);
         self.feed(&Input::Stop { now_ns });
         self.emit_health();
-        self.end_outlets();
+        self.end_outlets()
     }
 
     fn take(&mut self, message: KernelMessage) {
@@ -222,8 +224,13 @@ impl<N: Node> Pipeline<N> {
     /// Takes what waits already, without waiting: the first specs, before anybody is told that we are ready.
     pub fn take_waiting(&mut self, feeds: &mut Feeds) {
         while let Ok(update) = feeds.specs.try_recv() {
-            self.feed(&Input::Specs(update));
+            self.learn(update);
         }
+    }
+
+    fn learn(&mut self, update: SpecUpdate) {
+        self.tell_problems(&update);
+        self.feed(&Input::Specs(update));
     }
 
     /// A tick only where somebody waits for it: an idle node's recording stays small.

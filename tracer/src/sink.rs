@@ -21,7 +21,7 @@ pub use background::{Background, Ending, Unsent};
 pub use jsonl::Jsonl;
 pub(crate) use jsonl::json_line;
 pub use summary::Summary;
-pub use table::Table;
+pub use table::{Table, abandon as abandon_terminal};
 pub use text::Text;
 pub(crate) use text::{confidence_name, outcome_name};
 pub(crate) use units::duration;

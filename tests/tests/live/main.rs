@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bad_input;
 mod clean;
 mod common;
 mod coverage;

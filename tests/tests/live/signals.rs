@@ -27,7 +27,11 @@ fn ends_clean(test: &str, signal: Signal) -> Option<i32> {
         }),
         None => common::skipped(test, "bpftool"),
     }
-    if signal != Signal::KILL {
+    if signal == Signal::KILL {
+        let left = fs::read_to_string(folder.join("ready")).expect("nobody could remove it");
+        assert_eq!(left.trim(), tracer.id().to_string());
+        fs::remove_file(folder.join("ready")).expect("remove");
+    } else {
         assert!(!folder.join("ready").exists(), "the ready file is removed");
         assert_eq!(clean::pins_and_mounts(), before);
     }
@@ -58,6 +62,34 @@ fn sigterm_ends_with_0() {
 fn sigkill_leaves_nothing_in_the_kernel() {
     let Some(_machine) = common::root("signals::sigkill_leaves_nothing_in_the_kernel") else { return };
     assert_eq!(ends_clean("sigkill", Signal::KILL), None);
+}
+
+/// The first asks it to end, which waits for an output that takes nothing; the second does not wait.
+#[test]
+fn a_second_sigint_ends_it_at_once() {
+    let Some(_machine) = common::root("signals::a_second_sigint_ends_it_at_once") else { return };
+    let lab = demo::Demo::start();
+    let folder = demo::folder("sigint2");
+    let before = clean::pins_and_mounts();
+    let mut tracer = demo::start_ready(lab.tracer(&folder).args(["-o", "json"]), &folder);
+    let held = clean::bpf_ids(tracer.id());
+    // Two signals of one number become one while the first is pending: send until it is gone.
+    let mut ended = None;
+    clean::eventually("it ends", || {
+        demo::send(tracer.id(), Signal::INT);
+        ended = tracer.try_wait().expect("wait");
+        ended.is_some()
+    });
+    let code = ended.and_then(|status| status.code());
+    assert_eq!(code, Some(130), "{}", fs::read_to_string(folder.join("stderr")).unwrap_or_default());
+    assert!(!folder.join("ready").exists(), "the ready file is removed");
+    if clean::bpf_ids_alive().is_some() {
+        clean::eventually("programs, links and maps are freed", || {
+            clean::bpf_ids_alive().is_some_and(|alive| alive.is_disjoint(&held))
+        });
+    }
+    assert_eq!(clean::pins_and_mounts(), before);
+    fs::remove_dir_all(folder).expect("remove");
 }
 
 #[test]

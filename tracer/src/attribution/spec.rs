@@ -143,6 +143,18 @@ pub enum SpecSource {
     Api,
 }
 
+impl SpecSource {
+    /// As in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::StaticPods => "static_pods",
+            Self::Kubelet => "kubelet",
+            Self::Api => "api",
+        }
+    }
+}
+
 /// All specs that one source now shows; it replaces what that source said before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpecUpdate {

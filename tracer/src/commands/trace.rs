@@ -2,7 +2,10 @@
 
 mod live;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::{
@@ -24,7 +27,7 @@ use crate::{
     instance::{self, Instance},
     kernel::{self, HookState, Kernel, WayChoice, look::Looker},
     pipeline::{Ended, Feeds, Outlets, Pipeline, feed},
-    prober,
+    prober, sink,
 };
 
 /// Answers to looks, and spec updates, that may wait.
@@ -58,7 +61,7 @@ async fn run(
     mut kernel: Kernel,
     outlets: impl FnOnce() -> anyhow::Result<Outlets>,
 ) -> anyhow::Result<Exit> {
-    let stop = stop_requests(args.duration)?;
+    let stop = stop_requests(args.duration, args.ready_file.clone())?;
     let (spec_sender, specs) = mpsc::channel(SPEC_QUEUE);
     let node_name = node_name(args, &found);
     let start = start_input(&node_name, &found, &kernel);
@@ -89,11 +92,12 @@ async fn run(
         pipeline.linger(&mut feeds).await;
     }
     feeder.stop();
-    pipeline.finish(&mut feeds).await;
+    let is_whole = pipeline.finish(&mut feeds).await;
     feeder.join();
     drop(ready);
     Ok(match ended {
         Ended::KernelGone => Exit::Degraded,
+        Ended::Asked | Ended::ClosedPipe if !is_whole => Exit::Degraded,
         Ended::Asked | Ended::ClosedPipe if is_degraded => {
             tracing::warn!("some hooks were lacking: see `probetrace doctor`");
             Exit::Ok
@@ -182,7 +186,7 @@ pub(super) fn node_name(args: &TraceArgs, found: &prober::Found) -> String {
 
 /// Resolves at the first SIGINT, SIGTERM or SIGHUP, or after `duration`. A second SIGINT ends the process at once: the
 /// kernel takes the programs off by itself.
-fn stop_requests(duration: Option<Duration>) -> anyhow::Result<impl Future<Output = ()>> {
+fn stop_requests(duration: Option<Duration>, ready_file: Option<PathBuf>) -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
@@ -202,6 +206,8 @@ fn stop_requests(duration: Option<Duration>) -> anyhow::Result<impl Future<Outpu
         }
         drop(sender);
         if interrupt.recv().await.is_some() {
+            ready_file.iter().for_each(|path| remove_ready_file(path));
+            sink::abandon_terminal();
             std::process::exit(INTERRUPTED);
         }
     });
@@ -222,7 +228,14 @@ impl<'a> ReadyFile<'a> {
 
 impl Drop for ReadyFile<'_> {
     fn drop(&mut self) {
+        remove_ready_file(self.0);
+    }
+}
+
+/// Only ours: another tracer may have been given the same path.
+fn remove_ready_file(path: &Path) {
+    if std::fs::read_to_string(path).is_ok_and(|text| text.trim() == std::process::id().to_string()) {
         // Gone already is as good.
-        let _ = std::fs::remove_file(self.0);
+        let _ = std::fs::remove_file(path);
     }
 }

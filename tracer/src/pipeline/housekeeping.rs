@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
+    attribution::spec::SpecUpdate,
     clock, health,
     input::{Clock, Input},
     record::{AttemptsRecord, Record},
+    sink::Ending,
 };
 
 use super::{CLOCK_EVERY_NS, HOUSE_EVERY_NS, LOSSES_EVERY_NS, Node, Pipeline};
@@ -28,7 +30,7 @@ impl<N: Node> Pipeline<N> {
             if let Some(writer) = &mut self.outlets.recording
                 && let Err(error) = writer.flush()
             {
-                tracing::error!("the recording: {error}");
+                tracing::error!("the recording is incomplete from here on: {error}");
             }
         }
         if now_ns >= self.next_clock_ns {
@@ -53,7 +55,7 @@ impl<N: Node> Pipeline<N> {
         let unsent = self.outlets.sink.as_ref().map(crate::sink::Background::unsent).unwrap_or_default();
         bounds.extend([
             ("looks_dropped".to_owned(), self.looks_dropped),
-            ("recording_failed".to_owned(), self.recording_failed),
+            ("recording_failed".to_owned(), self.recording_dropped()),
             ("sink_dropped".to_owned(), unsent.dropped),
             ("sink_failed".to_owned(), unsent.failed),
             ("targets_dropped".to_owned(), self.targets_dropped),
@@ -78,25 +80,51 @@ impl<N: Node> Pipeline<N> {
     pub(super) fn record(&mut self, input: &Input) {
         let Some(writer) = &mut self.outlets.recording else { return };
         if let Err(error) = writer.write(input) {
-            if self.recording_failed == 0 {
-                tracing::error!("the recording is incomplete from here on: {error}");
-            }
-            self.recording_failed += 1;
+            tracing::error!("the recording is incomplete from here on: {error}");
         }
     }
 
-    pub(super) fn end_outlets(self) {
+    /// Inputs that are missing in the recording.
+    fn recording_dropped(&self) -> u64 {
+        self.outlets.recording.as_ref().map(|writer| writer.written().dropped).unwrap_or_default()
+    }
+
+    /// Whether all that came went out.
+    pub(super) fn end_outlets(self) -> bool {
+        let mut is_whole = true;
         if let Some(writer) = self.outlets.recording {
             match writer.finish() {
-                Ok(written) => tracing::info!(?written, "recording closed"),
-                Err(error) => tracing::error!("the recording's end is missing: {error}"),
+                Ok(written) if written.dropped == 0 => tracing::info!(?written, "recording closed"),
+                Ok(written) => {
+                    is_whole = false;
+                    tracing::error!("the recording is not whole: {} inputs are missing at its end", written.dropped);
+                }
+                Err(error) => {
+                    is_whole = false;
+                    tracing::error!("the recording's end is missing: {error}");
+                }
             }
         }
         if let Some(sink) = self.outlets.sink {
+            let has_reader = sink.ending() != Some(Ending::ClosedPipe);
             let unsent = sink.finish(PATIENCE);
-            if unsent.dropped + unsent.failed > 0 {
-                tracing::warn!(unsent.dropped, unsent.failed, "records were not given out: the output was too slow");
+            if unsent.failed > 0 {
+                is_whole = false;
+                tracing::error!("{} records were not given out: the output failed", unsent.failed);
+            }
+            if unsent.dropped > 0 && has_reader {
+                tracing::warn!("{} records were not given out: the output was too slow", unsent.dropped);
             }
         }
+        is_whole
+    }
+
+    /// Says what is wrong with what a source says of pods and probes; again only after a change.
+    pub(super) fn tell_problems(&mut self, update: &SpecUpdate) {
+        let told = self.problems.entry(update.source.name()).or_default();
+        for problem in update.problems.iter().filter(|problem| !told.contains(problem)) {
+            tracing::warn!("specs from {}: {problem}", update.source.name());
+        }
+        told.clone_from(&update.problems);
     }
 }

@@ -21,6 +21,7 @@ use crate::{logging, record::Record};
 use super::{Flow, Sink, SinkError, Surroundings};
 use look::Look;
 use terminal::TakenTerminal;
+pub use terminal::abandon;
 use view::View;
 
 /// Between two pictures, unless a key was pressed.
