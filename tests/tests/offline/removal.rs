@@ -99,14 +99,7 @@ fn json(attempt: &AttemptRecord) -> String {
 fn is_same(full: &AttemptRecord, part: &AttemptRecord) -> bool {
     let (full_span, part_span) = (span(full), span(part));
     let is_probe = full.probe == part.probe && full.kubernetes == part.kubernetes;
-    let may_be = name(full).is_some_and(|name| part.ambiguous.contains(&name));
-    (is_probe || may_be) && full_span.0 <= part_span.1 && part_span.0 <= full_span.1
-}
-
-/// As in `ambiguous`.
-fn name(attempt: &AttemptRecord) -> Option<String> {
-    let (of, probe) = (attempt.kubernetes.as_ref()?, attempt.probe.as_ref()?);
-    Some(format!("{}/{}/{}/{}", of.namespace, of.pod, of.container, probe.kind))
+    is_probe && full_span.0 <= part_span.1 && part_span.0 <= full_span.1
 }
 
 fn span(attempt: &AttemptRecord) -> (i128, i128) {

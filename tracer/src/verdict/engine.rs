@@ -219,6 +219,7 @@ fn doubts(view: &View<'_>) -> impl Iterator<Item = &'static str> {
     let command = view.run.is_some_and(|run| run.is_command_guessed);
     [
         command.then_some("the fork of the command: it may be another run's in this container"),
+        (!view.attempt.ambiguous.is_empty()).then_some("which of the candidates it is"),
         earlier.iter().any(is_open).then_some("the close of an earlier try: the next may be an attempt of its own"),
     ]
     .into_iter()

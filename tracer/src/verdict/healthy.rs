@@ -44,10 +44,7 @@ fn slow(view: &View<'_>) -> Finding {
     }
     let took = text::duration(view.span_ns());
     let limit = text::duration(view.timeout_ns());
-    let claim = passed(view, format!("passed after {took} of a {limit} time-out: {}", how(view)));
-    // Another candidate may have another time-out.
-    let claim = if view.attempt.ambiguous.is_empty() { claim } else { claim.missing("which of the candidates it is") };
-    claim.fits()
+    passed(view, format!("passed after {took} of a {limit} time-out: {}", how(view))).fits()
 }
 
 fn none(view: &View<'_>) -> Finding {
