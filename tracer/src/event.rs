@@ -169,7 +169,7 @@ pub struct Fork {
     pub kpid: u32,
     /// Start of the child, CLOCK_BOOTTIME.
     pub start_boot_ns: u64,
-    /// Process whose tree this is (prober, or the runtime's shim).
+    /// Process whose tree this is: a prober, or a runtime's command that no prober started (not its shim).
     pub root_kpid: u32,
     /// The parent is that root.
     pub is_first: bool,

@@ -126,6 +126,11 @@ impl Core {
         known.cloned().unwrap_or_else(|| Prober { pid, comm: String::new() })
     }
 
+    /// Whether a prober has this pid, as the tracer sees it.
+    pub fn is_prober(&self, pid: u32) -> bool {
+        self.probers.iter().any(|prober| prober.pid == pid)
+    }
+
     /// Begins an attempt; `None`: no room, counted.
     pub fn open(&mut self, prober: Prober, candidates: Vec<Candidate>, began_ns: u64, first: Try) -> Option<Key> {
         if self.opens.len() >= self.limits.open {

@@ -50,17 +50,18 @@ impl Execs {
         if self.trees.is_over(key) || self.trees.of(key).is_some() {
             return;
         }
-        let parent = if fork.is_first { None } else { self.trees.of_kpid(fork.kppid) };
-        match parent {
+        // A runtime's helper is a root itself (nobody followed its shim): its children are of its tree.
+        match self.trees.of_kpid(fork.kppid) {
             Some(id) => {
                 if !self.trees.add(id, key, fork.pid) {
                     core.counters.hit("processes_of_one_tree");
                 }
                 self.share_pids(core, id);
             }
-            None if fork.is_first => {
+            None if core.is_prober(fork.ppid) => {
                 self.plant(core, key, fork.pid, fork.ppid, at_ns);
             }
+            // Of a runtime's call that is no exec (a container's own processes), or its beginning was lost.
             None => {}
         }
     }
@@ -105,14 +106,17 @@ impl Execs {
             return None;
         }
         let waiting = self.trees.ids(|tree| {
-            tree.helper.is_some()
+            tree.helper_root == Some(exec.root_kpid)
                 && tree.command.is_none()
                 && cgroup_name::is_of(&exec.cgroup, &exec.cgroup_parent, &tree.container_id)
         });
         if let Some(id) = waiting.last().copied() {
             return self.adopt(core, id, key, exec.pid).then_some(id);
         }
-        let is_direct = !core.is_kubelet && !commands(core.store.all_exec(at_ns), exec).is_empty();
+        // Roots are ids of the initial namespace: in another one such an exec is not taken for a probe's.
+        let is_direct = !core.is_kubelet
+            && core.is_prober(exec.root_kpid)
+            && !commands(core.store.all_exec(at_ns), exec).is_empty();
         is_direct.then(|| self.plant(core, key, exec.pid, 0, at_ns))
     }
 
@@ -145,6 +149,7 @@ impl Execs {
             return;
         }
         tree.helper = Some(key);
+        tree.helper_root = Some(exec.root_kpid);
         tree.container_id = container.unwrap_or_default();
         tree.run.helper = Some(exec.clone());
         self.attribute(core, id, out);

@@ -136,6 +136,7 @@ pub struct Lab {
     /// Whether sockets have byte counters.
     pub watch_bytes: bool,
     socks: BTreeMap<u64, (Sock, u8)>,
+    roots: BTreeMap<u32, u32>,
     seq: u64,
     next_sock: u64,
 }
@@ -156,6 +157,7 @@ impl Lab {
             out: Vec::new(),
             watch_bytes: true,
             socks: BTreeMap::new(),
+            roots: BTreeMap::new(),
             seq: 0,
             next_sock: 0,
         };

@@ -39,7 +39,7 @@ pub fn retried(core: &Core, candidates: &[Candidate], spawned_ns: u64) -> Option
 
 /// Probes whose command a prober itself has just run: of the container whose cgroup it is in, else of any.
 pub fn direct_candidates(core: &Core, at_ns: u64, exec: &Exec, parent_pid: u32) -> Vec<Candidate> {
-    let is_child = core.probers.iter().any(|prober| prober.pid == parent_pid);
+    let is_child = core.is_prober(parent_pid);
     if core.is_kubelet && !is_child {
         return Vec::new();
     }

@@ -137,7 +137,7 @@ fn a_used_again_pid_is_another_process() {
 fn a_command_whose_forks_were_lost_is_found_by_its_cgroup() {
     let mut lab = Lab::new(kubelet(), vec![testkit::exec(CHECK)]);
     let line = format!("runc exec --process /tmp/p --detach {CONTAINER}");
-    lab.exec(1_001, 50, 1_000, &line);
+    lab.exec(1_001, 50, 1_000, &line).lost_fork(50, 51);
     lab.exec_in(1_020, 51, 1_010, CHECK, &format!("crio-{CONTAINER}.scope")).exit(1_050, 51, 1_010, 0);
     let closed = lab.finish(1_200);
     assert_eq!((closed.len(), closed[0].outcome), (1, Success));
@@ -189,15 +189,73 @@ fn stop_aborts_a_command_that_runs() {
 fn the_spawn_is_the_childs_own_start() {
     let mut lab = lab();
     let fork = crate::event::Fork {
-        ppid: 900,
-        kppid: 900,
+        ppid: PROBER,
+        kppid: PROBER,
         pid: 50,
         kpid: 50,
         start_boot_ns: 999 * MS + BOOT_AHEAD_NS,
-        root_kpid: 900,
+        root_kpid: PROBER,
         is_first: true,
     };
     lab.event(1_000, crate::event::What::Fork(fork));
     lab.exec(1_001, 50, 999, &format!("runc exec {CONTAINER}"));
     assert_eq!(lab.stop(1_100)[0].began_ns, 999 * MS);
+}
+
+/// As recorded under a kubelet with containerd 1.6 and runc 1.1: runc is its tree's root, its init runs itself twice, then
+/// forks twice, and runc ends (0) before the last of these runs the command.
+fn runc_1_1(lab: &mut Lab, at_ms: u64, pid: u32, command: &str) {
+    let line = format!(
+        "runc --root /run/containerd/runc/k8s.io --log /run/x/{CONTAINER}/log.json --log-format json exec --process /tmp/runc-process1 --detach --pid-file /run/x/{CONTAINER}/1.pid {CONTAINER}"
+    );
+    let (parent, child, init) = (pid + 1, pid + 2, pid + 3);
+    lab.exec(at_ms + 1, pid, at_ms, &line).fork(at_ms + 5, pid, parent);
+    lab.exec(at_ms + 5, parent, at_ms + 5, "runc init").exec(at_ms + 6, parent, at_ms + 5, "runc init");
+    lab.fork(at_ms + 7, parent, child).fork(at_ms + 7, child, init);
+    lab.exit(at_ms + 8, child, at_ms + 7, 0).exit(at_ms + 8, parent, at_ms + 5, 0).exit(at_ms + 18, pid, at_ms, 0);
+    lab.exec_in(at_ms + 19, init, at_ms + 7, command, CONTAINER);
+}
+
+#[test]
+fn the_stages_of_a_real_runc_are_one_tree() {
+    for (status, outcome) in [(0, Success), (7 << 8, Failure)] {
+        let mut lab = lab();
+        runc_1_1(&mut lab, 1_000, 50, CHECK);
+        lab.exit(1_030, 53, 1_007, status).answer_all(1_040);
+        let closed = lab.finish(1_200);
+        assert_eq!(closed.len(), 1);
+        assert_eq!((closed[0].outcome, closed[0].began_ns, closed[0].ended_ns), (outcome, 1_000 * MS, 1_030 * MS));
+        let run = run(&closed[0]);
+        assert_eq!((run.exec_ns, run.helper_exit_ns, run.others.len()), (1_019 * MS, 1_018 * MS, 2));
+    }
+}
+
+#[test]
+fn a_command_of_a_real_runc_is_killed_at_the_time_out() {
+    let mut lab = lab();
+    runc_1_1(&mut lab, 1_000, 50, CHECK);
+    lab.exit(2_020, 53, 1_007, 9).answer_all(2_030);
+    assert_eq!(lab.finish(2_300)[0].outcome, Timeout);
+}
+
+#[test]
+fn what_the_container_itself_runs_while_a_helper_waits_is_not_its_command() {
+    // A container that began under our eyes is of the tree of its `runc create`.
+    let mut lab = lab();
+    lab.exec(500, 40, 490, &format!("runc create --bundle /b {CONTAINER}")).fork(501, 40, 41).exit(502, 40, 490, 0);
+    lab.exec_in(510, 41, 501, "/bin/app", CONTAINER);
+    let line = format!("runc exec --process /tmp/p --detach {CONTAINER}");
+    lab.exec(1_001, 50, 1_000, &line).fork(1_005, 50, 51);
+    lab.fork(1_010, 41, 42).exec_in(1_011, 42, 1_010, "/bin/date", CONTAINER).exit(1_012, 42, 1_010, 1 << 8);
+    lab.exec_in(1_020, 51, 1_005, CHECK, CONTAINER).exit(1_021, 50, 1_000, 0).exit(1_050, 51, 1_005, 0);
+    let closed = lab.finish(1_200);
+    assert_eq!((closed.len(), closed[0].outcome), (1, Success));
+}
+
+#[test]
+fn a_containers_own_program_is_no_other_probers_command() {
+    let mut lab = Lab::new(other_prober(), vec![testkit::exec(CHECK)]);
+    lab.exec(500, 40, 490, &format!("runc create --bundle /b {CONTAINER}")).fork(501, 40, 41).exit(502, 40, 490, 0);
+    lab.exec_in(510, 41, 501, CHECK, CONTAINER).exit(600, 41, 501, 0);
+    assert!(lab.stop(1_000).is_empty());
 }

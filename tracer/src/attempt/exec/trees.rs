@@ -24,6 +24,8 @@ pub struct Tree {
     pub live: BTreeMap<ProcKey, u32>,
     /// The runtime's helper.
     pub helper: Option<ProcKey>,
+    /// Root whose tree the kernel's side counts the helper's processes to.
+    pub helper_root: Option<u32>,
     /// The probe's command.
     pub command: Option<ProcKey>,
 }
@@ -72,6 +74,7 @@ impl Trees {
             link: None,
             live: BTreeMap::new(),
             helper: None,
+            helper_root: None,
             command: None,
         };
         self.trees.insert(self.next_id, tree);

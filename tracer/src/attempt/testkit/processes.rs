@@ -1,10 +1,7 @@
 //! Processes of the testkit.
 
-use super::{BOOT_AHEAD_NS, CONTAINER, Lab, MS, PROBER};
+use super::{BOOT_AHEAD_NS, CONTAINER, Lab, MS};
 use crate::event::{Exec, Exit, Fork, What};
-
-/// The runtime's shim.
-const SHIM: u32 = 900;
 
 /// An exec of this command line, outside of any cgroup.
 pub fn exec_of(line: &str) -> Exec {
@@ -13,7 +10,7 @@ pub fn exec_of(line: &str) -> Exec {
         pid: 0,
         kpid: 0,
         start_boot_ns: 0,
-        root_kpid: SHIM,
+        root_kpid: 0,
         comm: String::new(),
         argv,
         argv_truncated: false,
@@ -24,22 +21,32 @@ pub fn exec_of(line: &str) -> Exec {
 }
 
 impl Lab {
-    /// A process is forked; `parent` 0: by the shim, [`PROBER`]: by the prober, else by that process. Its identity is
-    /// (pid, `at_ms`).
+    /// A process is forked; `parent` 0: by the runtime's shim, which nobody follows (no event), `PROBER`: by the prober,
+    /// else by that process. Its identity is (pid, `at_ms`). Roots are as the kernel's side tells them (sched_process_fork).
     pub fn fork(&mut self, at_ms: u64, parent: u32, pid: u32) -> &mut Self {
-        let is_first = parent == 0 || parent == PROBER;
-        let parent = if parent == 0 { SHIM } else { parent };
+        self.roots.remove(&pid);
+        if parent == 0 {
+            return self;
+        }
+        let root_kpid = self.lost_fork(parent, pid);
         let fork = Fork {
             ppid: parent,
             kppid: parent,
             pid,
             kpid: pid,
             start_boot_ns: at_ms * MS + BOOT_AHEAD_NS,
-            root_kpid: if parent == PROBER { PROBER } else { SHIM },
-            is_first,
+            root_kpid,
+            is_first: root_kpid == parent,
         };
         self.event(at_ms, What::Fork(fork));
         self
+    }
+
+    /// The same where the event is lost after the kernel's side has noted the child; its root.
+    pub fn lost_fork(&mut self, parent: u32, pid: u32) -> u32 {
+        let root_kpid = self.roots.get(&parent).copied().unwrap_or(parent);
+        self.roots.insert(pid, root_kpid);
+        root_kpid
     }
 
     /// A process that was forked at `born_ms` executes a program.
@@ -50,7 +57,8 @@ impl Lab {
     /// The same in a cgroup of this name.
     pub fn exec_in(&mut self, at_ms: u64, pid: u32, born_ms: u64, line: &str, cgroup: &str) -> &mut Self {
         let start_boot_ns = born_ms * MS + BOOT_AHEAD_NS;
-        let exec = Exec { pid, kpid: pid, start_boot_ns, cgroup: cgroup.to_owned(), ..exec_of(line) };
+        let root_kpid = *self.roots.entry(pid).or_insert(pid);
+        let exec = Exec { pid, kpid: pid, start_boot_ns, root_kpid, cgroup: cgroup.to_owned(), ..exec_of(line) };
         self.event(at_ms, What::Exec(exec));
         self
     }
@@ -61,7 +69,7 @@ impl Lab {
             pid,
             kpid: pid,
             start_boot_ns: born_ms * MS + BOOT_AHEAD_NS,
-            root_kpid: SHIM,
+            root_kpid: self.roots.get(&pid).copied().unwrap_or(pid),
             comm: "x".into(),
             status,
             on_cpu_ns: MS,
@@ -71,7 +79,8 @@ impl Lab {
         self
     }
 
-    /// containerd's way to a command: `pid` is runc, `pid`+1 its init, which becomes the command 20 ms after `at_ms`.
+    /// containerd's way to a command: `pid` is runc, `pid`+1 its init, which becomes the command 20 ms after `at_ms`
+    /// (its earlier stages left out).
     pub fn runc(&mut self, at_ms: u64, pid: u32, command: &str) -> &mut Self {
         let line = format!("runc --root /r --log /x/{CONTAINER}/log.json exec --process /tmp/p --detach {CONTAINER}");
         let cgroup = format!("cri-containerd-{CONTAINER}.scope");
