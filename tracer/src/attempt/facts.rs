@@ -110,6 +110,18 @@ impl Connection {
         text.parse().ok().filter(|status| (100..600).contains(status))
     }
 
+    /// Payload came before the prober's close and before `deadline_ns`: what comes later is no answer for it.
+    pub fn is_answered_before(&self, deadline_ns: u64) -> bool {
+        let first_ns = self.bytes.first_rx_ns;
+        let came = self.bytes.rx > 0 || self.response.is_some();
+        came && first_ns < deadline_ns && (self.closed_ns == 0 || first_ns <= self.closed_ns)
+    }
+
+    /// The peer's RST ended it: one that answers the prober's own close is none of the attempt's.
+    pub fn is_ended_by_reset(&self) -> bool {
+        self.reset_ns != 0 && (self.closed_ns == 0 || self.reset_ns <= self.closed_ns)
+    }
+
     /// Method and path of the request, where it was HTTP/1.
     pub fn http_request(&self) -> Option<(&str, &str)> {
         let text = std::str::from_utf8(&self.request.as_ref()?.bytes).ok()?;

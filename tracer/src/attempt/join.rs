@@ -68,7 +68,7 @@ fn is_retry(open: &Open, last: &Connection, at_ns: u64, rules: Rules) -> bool {
         Ruling::Is(decision) => {
             // Where it need not have been an error, the next tick of a period as short as the attempt looks the same.
             let next_tick = at_ns.saturating_sub(began_ns) >= shortest_period;
-            let certain = last.http_status().is_some();
+            let certain = last.http_status().is_some() && last.is_answered_before(began_ns.saturating_add(longest));
             decision.if_retried.is_some()
                 && (certain || !next_tick)
                 && at_ns <= decision.ended_ns.saturating_add(window_ns)
@@ -78,6 +78,7 @@ fn is_retry(open: &Open, last: &Connection, at_ns: u64, rules: Rules) -> bool {
         Ruling::Wait(_) => {
             let deadline_ns = began_ns.saturating_add(longest);
             last.http_status().is_some()
+                && last.is_answered_before(deadline_ns)
                 && last.closed_ns == 0
                 && at_ns.saturating_add(PROBER_LEAD_NS) >= deadline_ns
                 && at_ns <= deadline_ns.saturating_add(window_ns)

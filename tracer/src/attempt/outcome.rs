@@ -54,12 +54,14 @@ pub struct Decision {
     pub is_abrupt: bool,
     /// The end shows this timeoutSeconds.
     pub timeout_seen_ns: Option<u64>,
+    /// Only the more probable outcome: nothing learns from it.
+    pub is_guess: bool,
 }
 
 impl Decision {
     fn new(outcome: Outcome, ended_ns: u64) -> Self {
         let firm_ns = if outcome == Outcome::Success { ended_ns } else { ended_ns.saturating_add(SETTLE_NS) };
-        Self { outcome, ended_ns, if_retried: None, firm_ns, is_abrupt: false, timeout_seen_ns: None }
+        Self { outcome, ended_ns, if_retried: None, firm_ns, is_abrupt: false, timeout_seen_ns: None, is_guess: false }
     }
 
     /// Cut by the end of tracing.

@@ -22,14 +22,15 @@ pub fn unseen(attempt: &Attempt) -> Vec<&'static str> {
 fn network(attempt: &Attempt, connection: &Connection, handler: Option<&Handler>) -> Vec<&'static str> {
     let mut gaps = Vec::new();
     let is_tcp = matches!(handler, Some(Handler::Tcp { .. }));
+    if is_tcp && connection.established_ns != 0 && connection.is_ended_by_reset() {
+        gaps.push("whether the prober had seen the connection before the RST came");
+    }
     if connection.established_ns == 0 || is_tcp {
         return gaps;
     }
-    if !connection.bytes_watched {
-        gaps.push("the bytes of this connection were not watched");
-    }
     if attempt.outcome == Outcome::Success {
         match handler {
+            _ if !connection.bytes_watched => gaps.push("the status of the answer was not seen: bytes are not watched"),
             Some(Handler::Http { tls: true, .. }) => gaps.push("the status of the answer is hidden by TLS"),
             Some(Handler::Grpc { .. }) => gaps.push("the health status in the gRPC answer is not read"),
             _ if connection.http_status().is_none_or(|status| status < 200) => {
@@ -37,6 +38,8 @@ fn network(attempt: &Attempt, connection: &Connection, handler: Option<&Handler>
             }
             _ => {}
         }
+    } else if !connection.bytes_watched {
+        gaps.push("the bytes of this connection were not watched");
     }
     gaps
 }
@@ -64,6 +67,6 @@ mod tests {
         lab.established(sock, 1_001).close(sock, 1_020);
         let closed = lab.finish(1_100);
         assert_eq!(closed[0].outcome, Outcome::Success);
-        assert_eq!(unseen(&closed[0]).len(), 2);
+        assert_eq!(unseen(&closed[0]), ["the status of the answer was not seen: bytes are not watched"]);
     }
 }

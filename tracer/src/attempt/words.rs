@@ -63,7 +63,11 @@ fn http(outcome: Outcome, last: &Connection, connections: &[Connection], tls: bo
 }
 
 fn tcp(last: &Connection) -> String {
-    dial(last)
+    // Go's connect() ends by SO_ERROR: a RST right after the handshake is an error of it.
+    match last.established_ns != 0 && last.is_ended_by_reset() {
+        true => format!("dial tcp {}: connect: {}", last.remote, errno(last)),
+        false => dial(last),
+    }
 }
 
 fn grpc(probe: &ProbeSpec, connections: &[Connection], last: &Connection) -> String {
@@ -109,7 +113,12 @@ fn first_bytes(connection: &Connection) -> &[u8] {
 /// strerror's words as Go prints them (syscall/zerrors_linux_*.go).
 fn errno(connection: &Connection) -> String {
     let error = match connection.error {
-        0 if connection.reset_in == tcp_state::SYN_SENT && connection.reset_ns != 0 => 111,
+        // tcp_input.c: tcp_reset.
+        0 if connection.reset_ns != 0 => match connection.reset_in {
+            tcp_state::SYN_SENT => 111,
+            tcp_state::CLOSE_WAIT => 32,
+            _ => 104,
+        },
         // No port was found, and nothing ever left: connect() itself said so.
         0 if connection.local.port() == 0 => 99,
         error => error,
@@ -117,6 +126,7 @@ fn errno(connection: &Connection) -> String {
     match error {
         1 => "operation not permitted".to_owned(),
         13 => "permission denied".to_owned(),
+        32 => "broken pipe".to_owned(),
         22 => "invalid argument".to_owned(),
         99 => "cannot assign requested address".to_owned(),
         100 => "network is down".to_owned(),

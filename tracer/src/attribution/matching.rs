@@ -77,6 +77,8 @@ fn by_silence(mut all: Narrowed, connections: &[Connection]) -> Narrowed {
     let is_tcp = |candidate: &Candidate| matches!(candidate.spec.handler, Handler::Tcp { .. });
     if last.bytes.tx > 0 {
         all.retain("request", |candidate| !is_tcp(candidate));
+    } else if last.is_ended_by_reset() {
+        // http, too, sends nothing when the RST came before its request.
     } else if last.bytes_watched && last.established_ns != 0 && last.closed_ns != 0 {
         all.retain("request", is_tcp);
     }

@@ -31,6 +31,20 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+const UNSEEN: &str = "the status of the answer was not seen";
+
+/// http, https or gRPC without a sign of the answer: a failing status looks the same. Of what is encrypted or in frames,
+/// bytes that flowed are the sign.
+fn is_guessed(view: &View<'_>) -> bool {
+    let Some(connection) = view.connection else { return false };
+    let flowed = connection.bytes.rx > 0 || connection.response.is_some();
+    match view.probe().map(|probe| &probe.handler) {
+        Some(Handler::Tcp { .. }) => false,
+        Some(Handler::Http { tls: true, .. } | Handler::Grpc { .. }) => !flowed,
+        _ => connection.http_status().is_none(),
+    }
+}
+
 fn is_slow(view: &View<'_>) -> bool {
     view.probe().is_some_and(|probe| view.span_ns().saturating_mul(2) > probe.timeout_ns)
 }
@@ -38,6 +52,9 @@ fn is_slow(view: &View<'_>) -> bool {
 fn slow(view: &View<'_>) -> Finding {
     if view.attempt.outcome != Outcome::Success {
         return Finding::lost("it did not pass");
+    }
+    if is_guessed(view) {
+        return Finding::lost(UNSEEN);
     }
     if !is_slow(view) {
         return Finding::lost("it passed within half of its time-out");
@@ -50,6 +67,9 @@ fn slow(view: &View<'_>) -> Finding {
 fn none(view: &View<'_>) -> Finding {
     if view.attempt.outcome != Outcome::Success {
         return Finding::lost("it did not pass");
+    }
+    if is_guessed(view) {
+        return Finding::lost(UNSEEN);
     }
     if is_slow(view) {
         return Finding::lost("it used more than half of its time-out");

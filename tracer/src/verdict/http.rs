@@ -116,7 +116,10 @@ fn reset_by_application(view: &View<'_>) -> Finding {
         claim = claim.rival(Cause::AcceptQueueFull, Standing::Open(why.into()));
     }
     let claim = if no_answer { claim } else { claim.missing("whether an answer came before it") };
-    claim.fits()
+    // Of a tcp probe the failure itself is an inference.
+    let is_tcp = matches!(view.probe().map(|probe| &probe.handler), Some(Handler::Tcp { .. }));
+    let gaps = if is_tcp { unseen(view.attempt) } else { Vec::new() };
+    gaps.into_iter().fold(claim, Claim::missing).fits()
 }
 
 fn closed_early(view: &View<'_>) -> Finding {

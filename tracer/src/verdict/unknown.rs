@@ -1,6 +1,7 @@
 //! What to say when no rule fits: where it ended, and what would tell more.
 
 use crate::{
+    attempt::unseen::unseen,
     record::{Confidence, Outcome, Verdict, WouldPassWith},
     verdict::{
         Cause, Considered, application::late_answer_seconds, refused::Refusal, rivals, suspects, text, view::View,
@@ -14,10 +15,14 @@ const UNANSWERED: &[Cause] =
 /// The verdict `unknown`.
 pub fn verdict(view: &View<'_>, considered: &[Considered]) -> Verdict {
     let (summary, mut missing) = situation(view);
+    if view.attempt.outcome == Outcome::Success {
+        missing.extend(unseen(view.attempt).into_iter().map(str::to_owned));
+    }
     for failure in view.looks().flat_map(|look| &look.failures).take(4) {
         missing.push(format!("a look could not read: {failure}"));
     }
-    if view.connection.is_some() && view.looks().next().is_none() && view.attempt.outcome != Outcome::Aborted {
+    let may_look = !matches!(view.attempt.outcome, Outcome::Aborted | Outcome::Success);
+    if view.connection.is_some() && view.looks().next().is_none() && may_look {
         missing.push("no look at the target was possible in time".into());
     }
     if !view.attempt.no_loss {
@@ -43,6 +48,11 @@ fn situation(view: &View<'_>) -> (String, Vec<String>) {
         return ("the attempt was cut and is not judged".into(), vec![missing.into()]);
     }
     let took = text::duration(view.span_ns());
+    if view.attempt.outcome == Outcome::Success {
+        let took =
+            format!("the prober closed after {took}, before its time-out: it got an answer, probably a good one");
+        return (took, Vec::new());
+    }
     if view.run.is_some() {
         return (format!("the command failed after {took}; how is not known"), vec!["its exit status".into()]);
     }

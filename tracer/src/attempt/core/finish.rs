@@ -27,6 +27,7 @@ impl Core {
         let Some(chosen) = narrowed.kept.first().map(|candidate| candidate.spec.clone()) else { return };
         let Some(open) = self.opens.get_mut(&key) else { return };
         let is_certain = narrowed.kept.len() == 1;
+        let is_guess = decision.is_guess;
         if is_certain {
             self.phases.learn(&chosen, open.began_ns);
         } else {
@@ -35,7 +36,9 @@ impl Core {
         let latency_ns = decision.ended_ns.saturating_sub(open.began_ns);
         let history = self.histories.of(&chosen);
         self.histories.record(&chosen, decision.outcome, decision.ended_ns, latency_ns);
-        self.histories.note_passed(&chosen, decision.outcome, is_certain, decision.ended_ns);
+        if !is_guess {
+            self.histories.note_passed(&chosen, decision.outcome, is_certain, decision.ended_ns);
+        }
         open.settled = Some(Settled { decision, narrowed, history });
     }
 

@@ -10,7 +10,8 @@ const SETTINGS: u8 = 4;
 pub(super) fn decide(view: &View<'_>) -> Ruling {
     let answered = view.connections.iter().find(|connection| is_answered(view, connection));
     if let Some(connection) = answered {
-        return Ruling::Is(Decision::new(Outcome::Success, connection.closed_ns));
+        let is_guess = !connection.bytes_watched;
+        return Ruling::Is(Decision { is_guess, ..Decision::new(Outcome::Success, connection.closed_ns) });
     }
     let Some(last) = view.connections.last() else { return view.wait_for_deadline() };
     // The prober closed a connection on which nothing had come.
@@ -36,7 +37,7 @@ fn is_answered(view: &View<'_>, connection: &Connection) -> bool {
     let h2 = connection.response.as_ref().is_none_or(|data| data.bytes.get(3).is_none_or(|kind| *kind == SETTINGS));
     let closed_by_prober = connection.closed_ns != 0 && connection.reset_ns == 0 && connection.error == 0;
     let server_first = connection.bytes.fin_rx_ns != 0 && connection.bytes.fin_rx_ns <= connection.closed_ns;
-    let answered = connection.bytes.rx > 0 || connection.response.is_some() || !connection.bytes_watched;
+    let answered = connection.is_answered_before(view.deadline_ns()) || !connection.bytes_watched;
     connection.established_ns != 0
         && closed_by_prober
         && connection.closed_ns < view.nearly_ns()

@@ -18,11 +18,11 @@ pub(super) fn decide(view: &View<'_>, connection: &Connection, tls: bool) -> Rul
     if let Some(ruling) = view.before_established(connection) {
         return ruling;
     }
-    let http = Http { view, connection, status: connection.http_status().filter(|_| !tls), tls };
+    let is_answered = connection.is_answered_before(view.deadline_ns());
+    let status = connection.http_status().filter(|_| !tls && is_answered);
+    let http = Http { view, connection, is_answered, status, tls };
     let closed_ns = connection.closed_ns;
-    // A RST that answers the prober's own close is none of the attempt's.
-    let by_peer = connection.reset_ns != 0 && (closed_ns == 0 || connection.reset_ns <= closed_ns);
-    if by_peer && connection.reset_ns < view.nearly_ns() {
+    if connection.is_ended_by_reset() && connection.reset_ns < view.nearly_ns() {
         return Ruling::Is(http.reset());
     }
     if closed_ns != 0 {
@@ -34,7 +34,7 @@ pub(super) fn decide(view: &View<'_>, connection: &Connection, tls: bool) -> Rul
     }
     // The answer lies there and the prober has done nothing yet: its close will tell whether it read it.
     let patience = view.deadline_ns().saturating_add(LATE_EVIDENCE_NS);
-    if http.is_answered() && view.rules.watermark_ns < patience {
+    if is_answered && view.rules.watermark_ns < patience {
         return Ruling::Wait(patience);
     }
     Ruling::Is(view.timed_out(0))
@@ -43,17 +43,17 @@ pub(super) fn decide(view: &View<'_>, connection: &Connection, tls: bool) -> Rul
 struct Http<'a> {
     view: &'a View<'a>,
     connection: &'a Connection,
+    /// In time.
+    is_answered: bool,
+    /// Of an answer in time.
     status: Option<u16>,
     tls: bool,
 }
 
 impl Http<'_> {
-    fn is_answered(&self) -> bool {
-        self.connection.bytes.rx > 0 || self.connection.response.is_some()
-    }
-
     fn first_bytes(&self) -> &[u8] {
-        self.connection.response.as_ref().map(|data| data.bytes.as_slice()).unwrap_or_default()
+        let response = self.connection.response.as_ref().filter(|_| self.is_answered);
+        response.map(|data| data.bytes.as_slice()).unwrap_or_default()
     }
 
     /// The server's RST: before the headers a failure. After them the body's error, unless the kubelet had all it wanted:
@@ -63,9 +63,7 @@ impl Http<'_> {
         let window_ns = self.view.retry_window_ns;
         match self.status {
             Some(status) => Decision::failure(ended_ns).retriable(outcome_of(status), window_ns),
-            None if self.tls && self.is_answered() => {
-                Decision::failure(ended_ns).retriable(Outcome::Failure, window_ns)
-            }
+            None if self.tls && self.is_answered => Decision::failure(ended_ns).retriable(Outcome::Failure, window_ns),
             None => Decision::failure(ended_ns),
         }
     }
@@ -84,11 +82,13 @@ impl Http<'_> {
             return Decision::failure(ended_ns);
         }
         let server_first = connection.closed_from == tcp_state::CLOSE_WAIT || connection.bytes.fin_rx_ns != 0;
-        match (self.is_answered(), connection.bytes_watched) {
+        match (self.is_answered, connection.bytes_watched) {
             (false, true) if server_first || connection.error != 0 => Decision::failure(ended_ns),
             (false, true) => self.view.gave_up(ended_ns),
-            // Nobody watched the bytes: a prober that closes at another candidate's deadline timed out; else it was content.
+            // Nobody watched the bytes: a prober that closes at another candidate's deadline timed out; else it got an
+            // answer, and most pass.
             (false, false) if self.view.timeout_at(ended_ns).is_some() => self.view.gave_up(ended_ns),
+            (false, false) => Decision { is_guess: true, ..Decision::new(Outcome::Success, ended_ns) },
             _ => Decision::new(Outcome::Success, ended_ns),
         }
     }
@@ -124,7 +124,7 @@ impl Http<'_> {
         let closed_ns = connection.closed_ns;
         let timed_out = self.view.timed_out(closed_ns);
         let unread = self.view.closed_unread.contains(&connection.sock_id);
-        if !self.is_answered() || (unread && self.status.is_none_or(|_| connection.bytes.rx <= MAX_BODY_BYTES)) {
+        if !self.is_answered || (unread && self.status.is_none_or(|_| connection.bytes.rx <= MAX_BODY_BYTES)) {
             return timed_out;
         }
         let just = connection.bytes.last_rx_ns.saturating_add(JUST_ANSWERED_NS) >= closed_ns

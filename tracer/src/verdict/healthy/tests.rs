@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     attempt::facts::{Attempt, Connection},
-    record::Confidence::{Likely, Proven},
+    record::Confidence::{Likely, Proven, Unknown},
     verdict::testing::*,
 };
 
@@ -10,8 +10,23 @@ fn http_passes_by_its_status() {
     let verdict = expect(&net(Outcome::Success, 4, answered("HTTP/1.1 204 OK\r\n", 3)), Cause::None, Proven);
     assert_eq!(verdict.summary, "passed in 4.0 ms: connected in 0.10 ms, first answer byte at 3.0 ms, HTTP status 204");
     assert!(verdict.advice.is_empty() && verdict.ruled_out.is_empty());
+}
+
+#[test]
+fn without_bytes_no_status_is_claimed() {
     let unseen = Connection { bytes_watched: false, ..connected() };
-    expect(&net(Outcome::Success, 4, unseen), Cause::None, Likely);
+    let https = Handler::Http { address: None, host_name: None, port: 8080, path: "/".into(), tls: true };
+    let grpc = Handler::Grpc { address: None, port: 8080, service: String::new() };
+    for handler in [http(), https.clone(), grpc] {
+        let mut attempt = net(Outcome::Success, 4, unseen.clone());
+        attempt.probe.as_mut().unwrap().handler = handler;
+        let verdict = expect(&attempt, Cause::Unknown, Unknown);
+        assert_eq!(verdict.missing, ["the status of the answer was not seen: bytes are not watched"]);
+    }
+    // TLS hides the status, but something was answered and the prober was content.
+    let mut flowed = net(Outcome::Success, 4, answered("\u{16}", 3));
+    flowed.probe.as_mut().unwrap().handler = https;
+    expect(&flowed, Cause::None, Likely);
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! How one connection ends.
 
 use crate::{
-    attempt::testkit::{self, Lab, MS, kubelet, other_prober},
+    attempt::{
+        testkit::{self, Lab, MS, as_kind, kubelet, other_prober},
+        unseen::unseen,
+        words::error_text,
+    },
+    attribution::spec::ProbeKind,
     record::Outcome::{Aborted, Error, Failure, Success, Timeout},
 };
 
@@ -121,6 +126,24 @@ fn kubelet_late_application_innocent_is_a_time_out() {
 }
 
 #[test]
+fn what_comes_after_the_deadline_or_the_probers_close_is_no_answer() {
+    // kubelet 1.20, timeoutSeconds 1: it closed, and the server that noticed sent its answer.
+    for (close, answer) in [(2_000, 2_000), (2_001, 2_000), (1_999, 2_001), (2_001, 2_003)] {
+        let (mut lab, sock) = asked();
+        if answer < close {
+            lab.status(sock, answer, 200).close(sock, close);
+        } else {
+            lab.close(sock, close).status(sock, answer, 200);
+            lab.retransmit(sock, answer + 1);
+        }
+        lab.answer_all(2_010);
+        let closed = lab.finish(6_500);
+        assert_eq!(closed.len(), 1, "{close} {answer}");
+        assert_eq!((closed[0].outcome, closed[0].tries.len()), (Timeout, 1), "{close} {answer}");
+    }
+}
+
+#[test]
 fn an_answer_at_the_last_moment_passes() {
     let (mut lab, sock) = asked();
     lab.status(sock, 1_998, 200).close(sock, 1_999);
@@ -179,6 +202,36 @@ fn tcp_passes_when_the_kernel_finished_the_handshake() {
     lab.established(sock, 1_001).close(sock, 1_002);
     let closed = lab.finish(1_100);
     assert_eq!((closed[0].outcome, closed[0].ended_ns), (Success, 1_002 * MS));
+}
+
+#[test]
+fn tcp_fails_by_a_rst_before_the_probers_close_and_passes_by_one_after_it() {
+    let mut lab = Lab::new(kubelet(), vec![testkit::tcp()]);
+    let sock = lab.connect(1_000);
+    lab.established(sock, 1_001).fail(sock, 1_002, 104).answer_all(1_010);
+    let sock = lab.connect(11_000);
+    lab.established(sock, 11_001).close(sock, 11_002).fail(sock, 11_002, 104);
+    let closed = lab.finish(12_000);
+    let outcomes: Vec<_> = closed.iter().map(|attempt| (attempt.outcome, attempt.ended_ns)).collect();
+    assert_eq!(outcomes, [(Failure, 1_002 * MS), (Success, 11_002 * MS)]);
+    assert_eq!(unseen(&closed[0]), ["whether the prober had seen the connection before the RST came"]);
+    let text = error_text(&closed[0]);
+    assert_eq!(text.as_deref(), Some("dial tcp 10.0.0.7:8080: connect: connection reset by peer"));
+}
+
+#[test]
+fn a_rst_before_the_request_names_no_handler() {
+    let both = vec![testkit::http("/healthz"), as_kind(&testkit::tcp(), ProbeKind::Readiness)];
+    let mut lab = Lab::new(kubelet(), both.clone());
+    let sock = lab.connect(1_000);
+    lab.established(sock, 1_001).fail(sock, 1_002, 104).answer_all(1_010);
+    // Its own close, and nothing sent: tcp.
+    let sock = lab.connect(5_000);
+    lab.established(sock, 5_001).close(sock, 5_002);
+    let closed = lab.finish(6_000);
+    assert_eq!((closed[0].outcome, closed[0].ambiguous.len()), (Failure, 1));
+    assert_eq!((closed[1].outcome, closed[1].ambiguous.len()), (Success, 0));
+    assert_eq!(closed[1].probe.as_ref(), Some(&both[1]));
 }
 
 #[test]
