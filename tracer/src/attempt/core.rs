@@ -1,5 +1,6 @@
 //! The attempts that run, with their timers: everything that connections and commands have in common.
 
+pub mod contend;
 mod finish;
 
 use std::{
@@ -15,7 +16,7 @@ use super::{
     losses::LossWatch,
     open::Open,
     outcome::{self, Decision, Rules, Ruling},
-    timing::{DELIVERY_NS, LATE_EVIDENCE_NS},
+    timing::{DELIVERY_NS, LATE_EVIDENCE_NS, RETRY_NS},
     tracker::Output,
 };
 use crate::{
@@ -53,6 +54,8 @@ pub struct Core {
     pub opens: BTreeMap<Key, Open>,
     /// What ended since this was last emptied: indices elsewhere point to it.
     pub finished: Vec<Finished>,
+    /// The same of sockets that changed their attempt.
+    pub moved: Vec<contend::Moved>,
     /// Time of the past event that is replayed, and what it touched: ruled on once all of them were.
     pub replay_ns: Option<u64>,
     pub touched: BTreeSet<Key>,
@@ -88,6 +91,7 @@ impl Core {
             watermark_ns: 0,
             opens: BTreeMap::new(),
             finished: Vec::new(),
+            moved: Vec::new(),
             replay_ns: None,
             touched: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -156,6 +160,9 @@ impl Core {
             self.touched.insert(key);
             return;
         }
+        if self.is_absorbed(key, out) {
+            return;
+        }
         let rules = self.rules();
         let Some(open) = self.opens.get(&key) else { return };
         if open.settled.is_some() {
@@ -165,6 +172,7 @@ impl Core {
         match outcome::decide(open, rules) {
             Ruling::NoProbe => self.discard(key),
             Ruling::Wait(until_ns) => self.wait(key, until_ns.saturating_add(DELIVERY_NS), out),
+            Ruling::Is(_) if self.is_contended(key) => self.wake(key, self.now_ns.saturating_add(RETRY_NS)),
             Ruling::Is(decision) => self.decided(key, decision, out),
         }
     }
@@ -260,6 +268,13 @@ impl Core {
     }
 
     fn remove(&mut self, key: Key) -> Option<Open> {
+        let open = self.detach(key)?;
+        let sockets = open.all_connections().map(|connection| (connection.sock_id, connection.remote)).collect();
+        self.finished.push(Finished { key, sockets });
+        Some(open)
+    }
+
+    fn detach(&mut self, key: Key) -> Option<Open> {
         let open = self.opens.remove(&key)?;
         if let Some(at_ns) = open.wake_ns {
             self.timers.remove(&(at_ns, key));
@@ -267,8 +282,6 @@ impl Core {
         for look in &open.looks.outstanding {
             self.look_of.remove(look);
         }
-        let sockets = open.all_connections().map(|connection| (connection.sock_id, connection.remote)).collect();
-        self.finished.push(Finished { key, sockets });
         Some(open)
     }
 }

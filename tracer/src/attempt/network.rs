@@ -11,7 +11,7 @@ use std::{
 use self::{peers::Peers, pending::Pending};
 use super::{
     connection,
-    core::{Core, Finished, Key},
+    core::{Core, Finished, Key, contend},
     facts::{Connection, Try},
     join::{self, Join},
     recent::Recent,
@@ -19,7 +19,7 @@ use super::{
     tracker::Output,
 };
 use crate::{
-    attribution::matching,
+    attribution::store::Candidate,
     event::{Data, Event, Peer, Sock, SockChange, What, tcp_state},
 };
 
@@ -47,6 +47,7 @@ impl Network {
 
     /// One event of a socket, its bytes or its peer.
     pub fn event(&mut self, core: &mut Core, event: &Event, out: &mut Vec<Output>) {
+        self.follow(core);
         match &event.what {
             What::Sock(sock) => self.sock(core, event, sock, out),
             What::Request(data) => self.data(core, event, data, true, out),
@@ -76,12 +77,17 @@ impl Network {
     }
 
     fn begin(&mut self, core: &mut Core, event: &Event, sock: &Sock, began_ns: u64, out: &mut Vec<Output>) {
-        if let Some(key) = self.join(core, sock, began_ns) {
-            self.apply(core, key, sock, event.at_ns);
-            core.evaluate(key, out);
-            return;
-        }
         let candidates = core.store.by_endpoint(began_ns, sock.remote.ip(), sock.remote.port());
+        let mut retry_of = Vec::new();
+        match self.join(core, sock, began_ns, &candidates) {
+            Joined::To(key) => {
+                self.apply(core, key, sock, event.at_ns);
+                core.evaluate(key, out);
+                return;
+            }
+            Joined::MayRetry(parents) => retry_of = parents,
+            Joined::Nothing => {}
+        }
         if candidates.is_empty() {
             if let Some(gone) = self.pending.begin(core, sock.id, began_ns, event) {
                 self.over.insert(gone);
@@ -93,9 +99,20 @@ impl Network {
             self.over.insert(sock.id);
             return;
         };
+        core.contend(key, retry_of);
         self.index(key, sock);
         self.apply(core, key, sock, event.at_ns);
         core.evaluate(key, out);
+    }
+
+    /// Sockets whose attempt became a part of another one.
+    pub fn follow(&mut self, core: &mut Core) {
+        for contend::Moved { sock_id, remote, from, to } in core.moved.drain(..) {
+            self.by_sock.insert(sock_id, to);
+            let keys = self.by_remote.entry(place(remote)).or_default();
+            keys.remove(&from);
+            keys.insert(to);
+        }
     }
 
     fn index(&mut self, key: Key, sock: &Sock) {
@@ -104,30 +121,39 @@ impl Network {
     }
 
     /// Adds the socket to a running attempt where it goes on with that.
-    fn join(&mut self, core: &mut Core, sock: &Sock, at_ns: u64) -> Option<Key> {
+    fn join(&mut self, core: &mut Core, sock: &Sock, at_ns: u64, candidates: &[Candidate]) -> Joined {
         let ip = sock.remote.ip().to_canonical();
-        let keys = self.by_remote.range((ip, 0)..=(ip, u16::MAX)).flat_map(|(_, keys)| keys.iter().copied());
+        let keys: BTreeSet<Key> =
+            self.by_remote.range((ip, 0)..=(ip, u16::MAX)).flat_map(|(_, keys)| keys.iter().copied()).collect();
         let rules = core.rules();
         let limit = core.limits.connections;
-        let joined = keys.filter_map(|key| {
+        let joined = keys.into_iter().filter_map(|key| {
             let open = core.opens.get(&key)?;
             join::join(open, sock, at_ns, rules, limit).map(|how| (open.try_began_ns(), key, how))
         });
-        let (_, key, how) = joined.max_by_key(|(began_ns, key, _)| (*began_ns, *key))?;
-        let open = core.opens.get_mut(&key)?;
+        let mut joined: Vec<(u64, Key, Join)> = joined.collect();
+        joined.sort_by_key(|(began_ns, key, _)| std::cmp::Reverse((*began_ns, *key)));
+        let Some((_, key, how)) = joined.first().copied() else { return Joined::Nothing };
+        let Some(open) = core.opens.get_mut(&key) else { return Joined::Nothing };
+        let kept = contend::kept(open);
+        let is_told_by_bytes = open.connections().last().is_some_and(|last| last.bytes_watched);
+        let has_rivals = joined.len() > 1 || candidates.iter().any(|candidate| !kept.contains(candidate));
+        if how == Join::NextTry && has_rivals && is_told_by_bytes && !candidates.is_empty() {
+            let parents = joined.into_iter().filter(|(.., how)| *how == Join::NextTry);
+            return Joined::MayRetry(parents.map(|(_, key, _)| key).collect());
+        }
         let new = connection::begin(sock, at_ns);
         match (how, open.tries.last_mut()) {
             (Join::SameTry, Some(Try::Net(connections))) => connections.push(new),
             _ => {
-                let kept = matching::by_request(&open.candidates, open.connections()).kept;
-                if !kept.is_empty() {
-                    open.candidates = kept;
+                open.candidates = kept;
+                if core.next_try(key, Try::Net(vec![new])).is_none() {
+                    return Joined::Nothing;
                 }
-                core.next_try(key, Try::Net(vec![new]))?;
             }
         }
         self.index(key, sock);
-        Some(key)
+        Joined::To(key)
     }
 
     fn apply(&mut self, core: &mut Core, key: Key, sock: &Sock, at_ns: u64) {
@@ -224,6 +250,14 @@ impl Network {
             }
         }
     }
+}
+
+/// What a new connection goes on with.
+enum Joined {
+    Nothing,
+    To(Key),
+    /// The next try of one of these, or another probe's attempt at the same moment.
+    MayRetry(Vec<Key>),
 }
 
 fn place(address: SocketAddr) -> (IpAddr, u16) {

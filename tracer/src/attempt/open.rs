@@ -29,6 +29,8 @@ pub struct Open {
     pub live_pids: Vec<u32>,
     /// An exec of another command than the probes': no attempt at all.
     pub is_foreign: bool,
+    /// Attempts whose next try it may turn out to be.
+    pub retry_of: Vec<u64>,
     /// What was asked and answered.
     pub looks: Looks,
     /// Set once no more try can follow.
@@ -60,6 +62,7 @@ impl Open {
             live: 0,
             live_pids: Vec::new(),
             is_foreign: false,
+            retry_of: Vec::new(),
             looks: Looks::default(),
             settled: None,
             wake_ns: None,

@@ -119,6 +119,7 @@ impl Tracker {
     }
 
     fn forget_finished(&mut self) {
+        self.network.follow(&mut self.core);
         for finished in std::mem::take(&mut self.core.finished) {
             self.network.forget(&finished);
             self.execs.forget(&finished);

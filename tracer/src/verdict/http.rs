@@ -1,7 +1,7 @@
 //! The server's end answered, and the answer was no success.
 
 use crate::{
-    attempt::facts::Connection,
+    attempt::{facts::Connection, unseen::unseen},
     attribution::spec::Handler,
     event::{Peer, tcp_state},
     record::Outcome,

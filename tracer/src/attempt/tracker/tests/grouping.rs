@@ -3,8 +3,9 @@
 use crate::{
     attempt::{
         facts::{Attempt, Try},
-        testkit::{self, Lab, MS, kubelet, other_prober},
+        testkit::{self, Lab, MS, as_kind, kubelet, other_prober},
     },
+    attribution::spec::{Handler, ProbeKind},
     record::Outcome::{Error, Failure, Success, Timeout},
 };
 
@@ -29,6 +30,46 @@ fn three_tries_back_to_back_when_the_body_fails() {
     assert_eq!(closed.len(), 1);
     assert_eq!((closed[0].outcome, closed[0].tries.len()), (Error, 3));
     assert_eq!((closed[0].began_ns, closed[0].ended_ns), (1_000 * MS, 4_002 * MS));
+}
+
+/// Each try ends at the moment at which another probe of the same port begins.
+fn stalls_beside_tcp(tcp_first: bool) -> Vec<Attempt> {
+    let mut lab = Lab::new(kubelet(), vec![testkit::http("/healthz"), as_kind(&testkit::tcp(), ProbeKind::Readiness)]);
+    let begin = |lab: &mut Lab, at| {
+        let sock = lab.connect(at);
+        lab.established(sock, at);
+        sock
+    };
+    let mut at = 1_000;
+    for _ in 0..3 {
+        let (http, tcp) = if tcp_first {
+            let tcp = begin(&mut lab, at);
+            (begin(&mut lab, at), tcp)
+        } else {
+            let http = begin(&mut lab, at);
+            (http, begin(&mut lab, at))
+        };
+        lab.close(tcp, at + 1).get(http, at + 1, "/healthz");
+        lab.response(http, at + 2, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx").close(http, at + 1_000);
+        at += 1_001;
+    }
+    // After the last one only tcp comes.
+    let tcp = begin(&mut lab, at);
+    lab.close(tcp, at + 1).advance(at + 5).answer_all(at + 5);
+    lab.finish(20_000)
+}
+
+#[test]
+fn a_next_try_is_known_by_its_request_not_by_its_moment() {
+    for tcp_first in [false, true] {
+        let closed = stalls_beside_tcp(tcp_first);
+        let is_tcp = |attempt: &&Attempt| matches!(attempt.probe.as_ref().unwrap().handler, Handler::Tcp { .. });
+        let tcp: Vec<_> = closed.iter().filter(is_tcp).map(|attempt| attempt.outcome).collect();
+        assert_eq!((closed.len(), tcp), (5, vec![Success; 4]));
+        let http = closed.iter().find(|attempt| !is_tcp(attempt)).unwrap();
+        assert_eq!((http.outcome, http.tries.len(), http.ambiguous.len()), (Error, 3, 0));
+        assert_eq!((http.began_ns, http.ended_ns), (1_000 * MS, 4_002 * MS));
+    }
 }
 
 #[test]
