@@ -15,6 +15,8 @@ use super::{
 const ON_GRID_NS: u64 = 25_000_000;
 /// A begin farther than this from the grid is not on it.
 const OFF_GRID_NS: u64 = 100_000_000;
+/// A starved kubelet's begin may be this late after its tick: it left no grid.
+const LATE_NS: u64 = 1_000_000_000;
 /// Begins remembered of one set of rivals.
 const REMEMBERED: usize = 64;
 /// Begins that must have been on a grid before it decides anything.
@@ -35,6 +37,13 @@ impl Grid {
     fn distance(&self, at_ns: u64) -> u64 {
         let offset = at_ns.abs_diff(self.last_ns) % self.period_ns.max(1);
         offset.min(self.period_ns - offset)
+    }
+
+    /// Since the tick before.
+    fn lateness(&self, at_ns: u64) -> u64 {
+        let period_ns = self.period_ns.max(1);
+        let ahead = self.last_ns.saturating_sub(at_ns) % period_ns;
+        (at_ns.saturating_sub(self.last_ns) % period_ns + (period_ns - ahead) % period_ns) % period_ns
     }
 }
 
@@ -119,7 +128,8 @@ impl Phases {
         let off = |index: usize| distance[index].is_some_and(|distance| distance > OFF_GRID_NS);
         let on = |index: usize| distance[index].is_some_and(|distance| distance <= ON_GRID_NS);
         let all_others = |index: usize, test: &dyn Fn(usize) -> bool| (0..specs.len()).all(|i| i == index || test(i));
-        let keeps_to_grid = |index: usize| off(index) && specs[index].kind != ProbeKind::Readiness;
+        let is_late = |index: usize| self.trusted(specs[index]).is_some_and(|grid| grid.lateness(began_ns) <= LATE_NS);
+        let keeps_to_grid = |index: usize| off(index) && !is_late(index) && specs[index].kind != ProbeKind::Readiness;
         let certain = (0..specs.len()).find(|index| on(*index) && all_others(*index, &off));
         certain.or_else(|| {
             let mut left = (0..specs.len()).filter(|index| !keeps_to_grid(*index));

@@ -108,3 +108,11 @@ fn probes_and_sets_are_bounded_and_counted() {
     }
     assert_eq!((phases.grids.len(), phases.rivals.len(), phases.dropped()), (2, 2, 4));
 }
+
+#[test]
+fn a_late_begin_of_a_starved_prober_has_not_left_its_grid() {
+    let (live, ready) = (of(ProbeKind::Liveness, 10), of(ProbeKind::Readiness, 10));
+    let phases = learned(&[(&live, 3_000)]);
+    assert_eq!(phases.choose(&[&live, &ready], 23_600 * MS), None);
+    assert_eq!(phases.choose(&[&live, &ready], 28_000 * MS), Some(1));
+}
