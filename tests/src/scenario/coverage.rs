@@ -45,11 +45,7 @@ fn container(pod: u32, number: u32) -> Container {
     let port = PORT + u16::try_from(number).unwrap_or(0);
     let ok = Server { port, ..serving(&[("/", Answer::Status(200, 0))]) };
     let liveness = Row { how: How::Http(port, "/"), ..http(0) };
-    // A connection that is reset before the request is written tells neither http nor tcp: the tcp probe of that server
-    // goes to the neighbour's.
-    let resets = number == 3 && pod == 1;
-    let tcp_port = if resets { PORT } else { port };
-    let readiness = Row { kind: Kind::Readiness, how: How::Tcp(tcp_port), ..http(0) };
+    let readiness = Row { kind: Kind::Readiness, how: How::Tcp(port), ..http(0) };
     let startup = |row: Row| Row { kind: Kind::Startup, ..row };
     let (server, third) = match (number, pod) {
         (0 | 1, _) => (Some(ok), startup(command(&["true"], 0).every(2))),
