@@ -132,8 +132,9 @@ impl Http<'_> {
             && closed_ns < self.view.deadline_ns().saturating_add(CLOSE_SLACK_NS);
         match self.status {
             Some(_) if just => self.closed_in_time(),
-            Some(_) if closed_ns > self.view.deadline_ns().saturating_add(CLOSE_SLACK_NS) => timed_out,
-            Some(_) => timed_out.retriable(Outcome::Error, self.view.retry_window_ns),
+            // A busy node closes late; the next try begins after that.
+            Some(_) => Decision { ended_ns: closed_ns.max(timed_out.ended_ns), ..timed_out }
+                .retriable(Outcome::Error, self.view.retry_window_ns),
             None if self.tls => timed_out.retriable(Outcome::Timeout, self.view.retry_window_ns),
             None => timed_out,
         }
