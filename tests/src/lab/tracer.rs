@@ -216,6 +216,8 @@ pub struct ProbeField {
     pub handler: String,
     /// Where.
     pub target: String,
+    /// timeoutSeconds.
+    pub timeout_ns: u64,
 }
 
 /// `kubernetes` of the record.

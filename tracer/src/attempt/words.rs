@@ -32,7 +32,7 @@ fn http(outcome: Outcome, last: &Connection, connections: &[Connection], tls: bo
     // Of a redirect the last request's path, as far as it was seen; the query never left the kernel.
     let path = match last.http_request() {
         Some((_, seen)) if connections.len() > 1 => seen.to_owned(),
-        _ => format!("/{}", path.strip_prefix('/').unwrap_or(path)),
+        _ => format!("/{}", path.split('?').next().unwrap_or_default().trim_start_matches('/')),
     };
     let remote = if connections.len() > 1 { last.remote } else { first };
     let get = format!("Get \"{scheme}://{remote}{path}\"");
