@@ -86,7 +86,7 @@ mod tests {
         let started_at = jiff::Timestamp::from_nanosecond(i128::from(at_ns)).expect("time").to_string();
         serde_json::from_value(serde_json::json!({
             "started_at": started_at, "tries": 1, "outcome": "success", "latency_ns": 1500, "ambiguous": ambiguous,
-            "probe": {"kind": kind, "handler": "http", "target": "10.0.0.1:80"},
+            "probe": {"kind": kind, "handler": "http", "target": "10.0.0.1:80", "timeout_ns": 1_000_000_000},
             "kubernetes": {"pod": "p", "container": "c"},
             "verdict": {"cause": "none", "confidence": "proven", "summary": ""},
         }))

@@ -101,13 +101,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// HTTP status of the response, where the first bytes are an HTTP/1 status line.
+    /// Final HTTP status of the response, where the first bytes are its HTTP/1 status line: an interim 1xx is none.
     pub fn http_status(&self) -> Option<u16> {
         let bytes = &self.response.as_ref()?.bytes;
         let rest = bytes.strip_prefix(b"HTTP/1.")?;
         let digits = rest.get(2..5)?;
         let text = std::str::from_utf8(digits).ok()?;
-        text.parse().ok().filter(|status| (100..600).contains(status))
+        text.parse().ok().filter(|status| (200..1000).contains(status))
     }
 
     /// Payload came before the prober's close and before `deadline_ns`: what comes later is no answer for it.

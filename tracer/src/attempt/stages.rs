@@ -4,6 +4,7 @@ use super::facts::{Attempt, Connection, Run, Try};
 use crate::{
     attribution::spec::Handler,
     event::Exit,
+    event::tcp_state,
     record::{Outcome, PartRecord, StageRecord},
 };
 
@@ -88,9 +89,10 @@ fn never_accepted(attempt: &Attempt, connection: &Connection) -> bool {
     let late_ns = attempt.began_ns.saturating_add(latency_ns / 100 * LATE_LOOK_PERCENT);
     let mut children = attempt.looks.iter().filter(|look| look.at_ns >= late_ns).filter_map(|look| {
         let child = look.target.as_ref()?.child.as_ref()?;
-        (child.remote.port() == connection.local.port()).then_some(child.inode)
+        let waits = matches!(child.state, tcp_state::SYN_RECV | tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT);
+        (child.remote.port() == connection.local.port()).then_some(child.inode == 0 && waits)
     });
-    attempt.outcome == Outcome::Timeout && children.next_back() == Some(0)
+    attempt.outcome == Outcome::Timeout && children.next_back() == Some(true)
 }
 
 fn add_run(line: &mut Line, run: &Run) {

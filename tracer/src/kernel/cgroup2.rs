@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, openat},
+    fs::{CWD, Mode, OFlags, fstatfs, openat},
     mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
 };
 
@@ -22,9 +22,10 @@ impl Cgroup2 {
     /// Why neither works.
     pub fn open() -> Result<Self, String> {
         let mounted = mount_point(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
-        let root = match mounted {
-            Some(path) => openat(CWD, &path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|error| format!("{path}: {error}"))?,
+        // A mount may be hidden below another one, as in a container that mounts its own /sys/fs/cgroup.
+        let visible = mounted.and_then(|path| open_tree(&path));
+        let root = match visible {
+            Some(root) => root,
             None => private_mount().map_err(|error| format!("cgroup v2 can't be mounted: {error}"))?,
         };
         Ok(Self { root })
@@ -40,6 +41,14 @@ impl Cgroup2 {
         openat(&self.root, relative, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| format!("cgroup {path}: {error}"))
     }
+}
+
+/// The folder, if it is one of a cgroup v2 tree (include/uapi/linux/magic.h: CGROUP2_SUPER_MAGIC).
+fn open_tree(path: &str) -> Option<OwnedFd> {
+    const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+    let folder = openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let found = fstatfs(&folder).ok()?;
+    (found.f_type as i64 == CGROUP2_SUPER_MAGIC).then_some(folder)
 }
 
 fn private_mount() -> rustix::io::Result<OwnedFd> {

@@ -1,6 +1,7 @@
 //! The connection stood, and the server did not serve it: not accepted, not read, or not answered.
 
 use crate::{
+    event::tcp_state,
     observation::SocketState,
     verdict::{
         Cause,
@@ -77,10 +78,14 @@ pub enum Server {
         /// The counters say that all that came is unread.
         sure: bool,
     },
+    /// Accepted, and not one byte arrived.
+    NothingCame,
     /// Accepted, and a part read.
     PartlyRead,
     /// Accepted, and all that came is read.
     Read,
+    /// The server has closed it: what no process holds is then an orphan, not a connection that waits.
+    Closed,
 }
 
 impl Server {
@@ -96,12 +101,19 @@ fn server(view: &View<'_>, child: &SocketState) -> Server {
     let came = child.bytes_received.or(watched);
     let unread = u64::from(child.unread_bytes);
     match (child.inode, unread) {
-        (0, _) => Server::NotAccepted,
-        (_, 0) if came == Some(0) => Server::NotRead { sure: false },
+        (0, _) if waits_for_accept(child.state) => Server::NotAccepted,
+        (0, _) => Server::Closed,
+        // Nothing came: nothing can be said of its reading.
+        (_, 0) if came == Some(0) => Server::NothingCame,
         (_, 0) => Server::Read,
         (_, unread) if came.is_some_and(|came| unread < came) => Server::PartlyRead,
         _ => Server::NotRead { sure: came.is_some() },
     }
+}
+
+/// States of a connection in the accept queue: the prober may have closed its end (net/ipv4/tcp_input.c: tcp_fin).
+pub fn waits_for_accept(state: u8) -> bool {
+    matches!(state, tcp_state::SYN_RECV | tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT)
 }
 
 /// At the last look before the outcome that shows the server's end.
@@ -115,6 +127,13 @@ pub fn at_last_look(view: &View<'_>) -> Option<Server> {
 fn at_both(view: &View<'_>, pair: &Pair<'_>, test: impl Fn(Server) -> bool) -> bool {
     let at = |target| view.child(target).is_some_and(|child| test(server(view, child)));
     at(pair.mid_target) && at(pair.late_target)
+}
+
+/// And at a look that began at the deadline or later: nothing changed between the late look and the end.
+fn still_after(view: &View<'_>, test: impl Fn(Server) -> bool) -> bool {
+    let after = view.targets().filter(|(look, _)| look.at_ns >= view.attempt.ended_ns);
+    let mut states = after.filter_map(|(_, target)| view.child(target)).map(|child| server(view, child)).peekable();
+    states.peek().is_some() && states.all(test)
 }
 
 /// The least timeoutSeconds by an answer that still came after the deadline.
@@ -145,11 +164,12 @@ fn never_accepted(view: &View<'_>) -> Finding {
     let (shown, when, who) = match view.pair() {
         Some(pair) => {
             let shown = at_both(view, &pair, |server| server == Server::NotAccepted) && look::same_owner(&pair);
+            let shown = shown && still_after(view, |server| server == Server::NotAccepted);
             (shown, at_looks(view, &pair), look::owner_name(pair.late_target))
         }
         None => (false, "the last look".into(), "the application".into()),
     };
-    let summary = format!("{connected}; at {when} it waits in the accept queue: {who} never accepted it");
+    let summary = format!("{connected}; at {when} it waits in the accept queue: {who} had not accepted it");
     let waiting = view.targets().map(|(_, target)| target.unaccepted).max().unwrap_or(0);
     let claim = Claim::shown_if(shown, summary)
         .evidence("the server's end", "held by no process (inode 0)", "sock_diag")
@@ -165,8 +185,9 @@ fn accepted_never_read(view: &View<'_>) -> Finding {
     if !matches!(at_last_look(view), Some(Server::NotRead { .. })) {
         return Finding::lost("the request is not known to be unread at the last look");
     }
-    let both = |pair: &Pair<'_>| at_both(view, pair, |server| server == Server::NotRead { sure: true });
-    let shown = view.pair().is_some_and(|pair| both(&pair) && look::same_owner(&pair));
+    let is_unread = |server| server == Server::NotRead { sure: true };
+    let both = |pair: &Pair<'_>| at_both(view, pair, is_unread) && look::same_owner(pair);
+    let shown = view.pair().is_some_and(|pair| both(&pair)) && still_after(view, is_unread);
     let unread = view.targets().filter_map(|(_, target)| view.child(target)).map(|child| child.unread_bytes).max();
     let unread = text::count(unread.unwrap_or(0).into(), "byte");
     let (when, who) = match view.pair() {
@@ -174,7 +195,7 @@ fn accepted_never_read(view: &View<'_>) -> Finding {
         None => ("the last look".into(), "the application".into()),
     };
     let summary = format!(
-        "{connected}, {unread} unread in the server's receive queue at {when}: {who} accepted the connection but never \
+        "{connected}, {unread} unread in the server's receive queue at {when}: {who} accepted the connection and had not \
          read it"
     );
     let claim = Claim::shown_if(shown, summary).evidence("unread at the server", unread, "sock_diag").evidence(
@@ -219,7 +240,7 @@ fn application_slow(view: &View<'_>) -> Finding {
 fn two_looks(claim: Claim, shown: bool) -> Claim {
     match shown {
         true => claim,
-        false => claim.missing("the same state and owner at two looks, the last just before the deadline"),
+        false => claim.missing("the same state and owner at two looks before the deadline and one after it"),
     }
 }
 

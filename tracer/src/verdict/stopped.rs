@@ -54,12 +54,15 @@ fn application_stopped(view: &View<'_>) -> Finding {
     let tracer = pair.late_target.owner.as_ref().map_or(0, |owner| owner.tracer_pid);
     let by = if tracer > 0 { format!(", held by the debugger {tracer}") } else { String::new() };
     let summary = format!("{state}: all threads of {who} are stopped (T) at {}{by}", at_looks(view, &pair));
-    let claim = Claim::shown_if(established && look::same_owner(&pair), summary)
+    // A stop that lasted has no run time between the looks; two short ones around them have.
+    let ran = look::holder_times(&pair).map(|times| times.on_cpu_ns);
+    let claim = Claim::shown_if(established && look::same_owner(&pair) && ran == Some(0), summary)
         .evidence("state of the server's threads", "T, T", "/proc/PID/task/TID/stat")
         .evidence("debugger", tracer, "/proc/PID/status TracerPid");
     let claim = match (established, look::same_owner(&pair)) {
         (false, _) => claim.missing("that the SYN was dropped for the full queue: needs tcp_conn_request"),
         (true, false) => claim.missing("the same process at both looks"),
+        (true, true) if ran != Some(0) => claim.missing("that it did not run between the looks"),
         (true, true) => claim,
     };
     claim.fits()

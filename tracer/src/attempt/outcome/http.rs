@@ -75,7 +75,8 @@ impl Http<'_> {
             return self.by_status(status);
         }
         let bytes = self.first_bytes();
-        let is_http = bytes.starts_with(b"HTTP/");
+        // Of a status line in pieces only the first piece is known.
+        let is_http = bytes.starts_with(b"HTTP/") || b"HTTP/".starts_with(bytes);
         // An alert ends the TLS handshake; plain HTTP on an https probe, and anything else on an http one, is malformed.
         let is_wrong = if self.tls { is_http || bytes.first() == Some(&TLS_ALERT) } else { !is_http };
         if !bytes.is_empty() && is_wrong {

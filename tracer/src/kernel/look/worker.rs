@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// A look that cost more CPU time than this reads no further.
-const CPU_BUDGET: Duration = Duration::from_millis(25);
+const CPU_BUDGET: Duration = Duration::from_millis(150);
 /// Nor one that took longer: on a starved node a look is slow by waiting, and just there it is needed.
-const WALL_BUDGET: Duration = Duration::from_millis(250);
+const WALL_BUDGET: Duration = Duration::from_millis(500);
 /// Processes of an exec attempt that are read.
 const MAX_PROCESSES: usize = 16;
 /// A container's files may lie on a dead NFS server: nobody waits longer for them, and few threads may hang there.

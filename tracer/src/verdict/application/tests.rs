@@ -16,12 +16,17 @@ fn timeout(looks: Vec<Observation>) -> Attempt {
 }
 
 #[test]
-fn never_accepted_is_proven_by_the_states_at_two_looks() {
-    let verdict = expect(&timeout(vec![look(500), look(900)]), Cause::NeverAccepted, Proven);
+fn never_accepted_is_proven_by_the_states_at_three_looks() {
+    let verdict = expect(&timeout(vec![look(500), look(900), look(1001)]), Cause::NeverAccepted, Proven);
+    // It may have been accepted at the last moment, or closed by the server, which leaves an orphan.
+    expect(&timeout(vec![look(500), look(900)]), Cause::NeverAccepted, Likely);
+    expect(&timeout(vec![look(500), look(900), look_child(1001, 9, 0)]), Cause::NeverAccepted, Likely);
+    let orphan = |ms| with(look(ms), |side| side.child.as_mut().unwrap().state = 4);
+    expect(&timeout(vec![orphan(500), orphan(900), orphan(1001)]), Cause::Unknown, Unknown);
     assert_eq!(
         verdict.summary,
         "connected in 0.10 ms, request sent; at 500 ms and 900 ms of 1.00 s it waits in the accept queue: nginx (pid 71) \
-         never accepted it"
+         had not accepted it"
     );
     for rival in ["application_stopped", "cpu_throttled", "fd_exhausted", "container_frozen", "accept_queue_full"] {
         assert!(verdict.ruled_out.iter().any(|one| one.cause == rival), "{rival}: {verdict:#?}");
@@ -67,10 +72,10 @@ fn another_connections_child_says_nothing() {
 #[test]
 fn accepted_never_read_is_proven_by_unread_bytes() {
     let unread = u32::try_from(REQUEST).unwrap();
-    let looks = vec![look_child(500, 9, unread), look_child(900, 9, unread)];
+    let looks = [500, 900, 1001].map(|ms| look_child(ms, 9, unread)).to_vec();
     let verdict = expect(&timeout(looks), Cause::AcceptedNeverRead, Proven);
     assert!(verdict.summary.contains("58 bytes unread in the server's receive queue"), "{}", verdict.summary);
-    assert!(verdict.summary.contains("nginx (pid 71) accepted the connection but never read it"));
+    assert!(verdict.summary.contains("nginx (pid 71) accepted the connection and had not read it"));
     // Accepted between the looks: the second alone is no proof.
     expect(&timeout(vec![look_child(500, 0, unread), look_child(900, 9, unread)]), Cause::AcceptedNeverRead, Likely);
 }

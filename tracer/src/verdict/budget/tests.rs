@@ -30,6 +30,6 @@ fn successes_close_to_the_timeout_show_that_it_is_short() {
 
 #[test]
 fn a_request_that_nobody_touched_is_not_a_question_of_time() {
-    expect(&timeout(700, vec![look(500), look(900)]), Cause::NeverAccepted, Proven);
+    expect(&timeout(700, vec![look(500), look(900), look(1001)]), Cause::NeverAccepted, Proven);
     expect(&timeout(700, vec![look(500)]), Cause::NeverAccepted, Likely);
 }
