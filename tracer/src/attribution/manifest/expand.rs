@@ -42,7 +42,8 @@ mod tests {
 
     fn with_env(argument: &str) -> String {
         let env = HashMap::from([("A", "1"), ("LONG_NAME", "$(A)"), ("EMPTY", "")]);
-        expand(argument, &env, 100).unwrap()
+        // 50 characters of up to 4 bytes must fit.
+        expand(argument, &env, 400).unwrap()
     }
 
     #[test]
