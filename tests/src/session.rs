@@ -46,7 +46,10 @@ impl Session {
         let bin = folder.join("bin");
         fs::create_dir_all(&bin).with_context(|| format!("make {}", bin.display()))?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
-        fs::write(folder.join("owner"), start_time(std::process::id()).unwrap_or_default())?;
+        // Whole or not there: another lab that cleans up meanwhile would take an empty one for a dead run's.
+        let draft = folder.join("owner.draft");
+        fs::write(&draft, start_time(std::process::id()).unwrap_or_default())?;
+        fs::rename(&draft, folder.join("owner"))?;
         let own = std::env::current_exe()?;
         for program in ["runc", "burn", "kubelet"] {
             std::os::unix::fs::symlink(&own, bin.join(program)).with_context(|| format!("link {program}"))?;
