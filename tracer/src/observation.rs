@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::tcp_state;
+
 /// Answer to one [`crate::attempt::Request`], joined by `look`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
@@ -64,6 +66,14 @@ pub struct SocketState {
     pub bytes_sent: Option<u64>,
     /// `tcpi_last_data_recv`, ms ago.
     pub last_received_ms: Option<u32>,
+}
+
+impl SocketState {
+    /// It is in the accept queue: no process holds it, and only the prober may have closed its end (net/ipv4/tcp_input.c:
+    /// tcp_fin). Held by none in another state it is an orphan that the server has closed.
+    pub fn waits_for_accept(&self) -> bool {
+        self.inode == 0 && matches!(self.state, tcp_state::SYN_RECV | tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT)
+    }
 }
 
 /// The target's network namespace, read from within.

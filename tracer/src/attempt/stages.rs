@@ -4,7 +4,6 @@ use super::facts::{Attempt, Connection, Run, Try};
 use crate::{
     attribution::spec::Handler,
     event::Exit,
-    event::tcp_state,
     record::{Outcome, PartRecord, StageRecord},
 };
 
@@ -89,8 +88,7 @@ fn never_accepted(attempt: &Attempt, connection: &Connection) -> bool {
     let late_ns = attempt.began_ns.saturating_add(latency_ns / 100 * LATE_LOOK_PERCENT);
     let mut children = attempt.looks.iter().filter(|look| look.at_ns >= late_ns).filter_map(|look| {
         let child = look.target.as_ref()?.child.as_ref()?;
-        let waits = matches!(child.state, tcp_state::SYN_RECV | tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT);
-        (child.remote.port() == connection.local.port()).then_some(child.inode == 0 && waits)
+        (child.remote.port() == connection.local.port()).then(|| child.waits_for_accept())
     });
     attempt.outcome == Outcome::Timeout && children.next_back() == Some(true)
 }

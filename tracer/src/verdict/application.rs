@@ -1,7 +1,6 @@
 //! The connection stood, and the server did not serve it: not accepted, not read, or not answered.
 
 use crate::{
-    event::tcp_state,
     observation::SocketState,
     verdict::{
         Cause,
@@ -101,7 +100,7 @@ fn server(view: &View<'_>, child: &SocketState) -> Server {
     let came = child.bytes_received.or(watched);
     let unread = u64::from(child.unread_bytes);
     match (child.inode, unread) {
-        (0, _) if waits_for_accept(child.state) => Server::NotAccepted,
+        (0, _) if child.waits_for_accept() => Server::NotAccepted,
         (0, _) => Server::Closed,
         // Nothing came: nothing can be said of its reading.
         (_, 0) if came == Some(0) => Server::NothingCame,
@@ -109,11 +108,6 @@ fn server(view: &View<'_>, child: &SocketState) -> Server {
         (_, unread) if came.is_some_and(|came| unread < came) => Server::PartlyRead,
         _ => Server::NotRead { sure: came.is_some() },
     }
-}
-
-/// States of a connection in the accept queue: the prober may have closed its end (net/ipv4/tcp_input.c: tcp_fin).
-pub fn waits_for_accept(state: u8) -> bool {
-    matches!(state, tcp_state::SYN_RECV | tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT)
 }
 
 /// At the last look before the outcome that shows the server's end.

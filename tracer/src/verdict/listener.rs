@@ -4,7 +4,7 @@
 //! kfree_skb event comes. Queue states make it `likely`.
 
 use crate::{
-    observation::{ListenerState, TargetState},
+    observation::{ListenerState, SocketState, TargetState},
     verdict::{
         Cause,
         engine::{Claim, Finding, Rule},
@@ -108,7 +108,7 @@ fn fd_exhausted(view: &View<'_>) -> Finding {
     let Some((target, (open, limit))) = view.targets().find_map(|(_, target)| Some((target, full(target)?))) else {
         return Finding::lost("the server's descriptors are not known to be used up");
     };
-    let queued = view.child(target).is_some_and(|child| child.inode == 0);
+    let queued = view.child(target).is_some_and(SocketState::waits_for_accept);
     let dropped = view.unanswered().is_some() && is_full(view);
     if !queued && !dropped {
         return Finding::lost("the connection does not wait for accept");
